@@ -1,0 +1,273 @@
+/*
+ * The public face of the lists: addresses and names in their canonical form,
+ * the nine lists with their actions, look-ups in an open generation, and the
+ * compiler that builds one. Nothing here logs, replies or knows a session;
+ * trouble is handed back in a struct list_error.
+ */
+#ifndef LICTOR_LIST_H
+#define LICTOR_LIST_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* ------------------------------------------------------------- addresses */
+
+/* An IPv4 or IPv6 address. IPv4-mapped IPv6 is always held as IPv4. */
+struct addr {
+	uint8_t family;	   /* 4 or 6; 0 is no address */
+	uint8_t bytes[16]; /* network order; IPv4 uses the first four */
+};
+
+struct prefix {
+	struct addr addr; /* host bits are zero */
+	uint8_t len;	  /* 0..32 or 0..128 */
+};
+
+#define ADDR_TEXT_MAX	46 /* longest text of an address, with its NUL */
+#define PREFIX_TEXT_MAX 50
+
+/*
+ * Read an address ("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"). No
+ * leading zeros, no brackets, no zone. 0, or -1.
+ */
+int addr_parse(struct addr *, const char *text);
+
+/*
+ * Read an address or "address/len". A bare address is a full-length prefix. A
+ * mapped ::ffff:0:0/96 or longer becomes IPv4. Host bits are cleared;
+ * *hostbits tells whether any were set. 0, or -1.
+ */
+int prefix_parse(struct prefix *, const char *text, bool *hostbits);
+
+/* The address of an AF_INET or AF_INET6 socket address; else family 0. */
+void addr_from_sockaddr(struct addr *, const struct sockaddr *);
+
+/* RFC 5952 text into buf; returns buf. */
+const char *addr_format(const struct addr *, char buf[ADDR_TEXT_MAX]);
+
+/* As addr_format, with "/len" unless the prefix is one whole address. */
+const char *prefix_format(const struct prefix *, char buf[PREFIX_TEXT_MAX]);
+
+bool addr_equal(const struct addr *, const struct addr *);
+bool prefix_contains(const struct prefix *, const struct addr *);
+
+/* True when the two prefixes have an address in common. */
+bool prefix_meets(const struct prefix *, const struct prefix *);
+
+/* ----------------------------------------------------------------- names */
+
+#define NAME_TEXT_MAX	 256 /* a domain name of 255 octets, with its NUL */
+#define MAILBOX_TEXT_MAX 384 /* local part, @, domain, NUL */
+
+/*
+ * Check a domain name (letters, digits, dash, underscore; labels of 1 to 63
+ * octets, none empty; 255 in all; no trailing dot) and write it in lower
+ * case. 0, or -1 when it is none.
+ */
+int name_canonical(char out[NAME_TEXT_MAX], const char *text, size_t len);
+
+/* ------------------------------------------------------------- the lists */
+
+enum list_id {
+	LIST_BANNED,
+	LIST_BANS,
+	LIST_NAMES,
+	LIST_RELAY,
+	LIST_DOMAINS,
+	LIST_SENDERS,
+	LIST_RECIPIENTS,
+	LIST_ROUTES,
+	LIST_WORDS,
+	LIST_COUNT
+};
+
+enum list_action {
+	ACT_REJECT,
+	ACT_DEFER,
+	ACT_DROP,
+	ACT_ALLOW,
+	ACT_RELAY,
+	ACT_DENY,
+	ACT_ACCEPT,
+	ACT_OPEN,
+	ACT_MOVED,
+	ACT_FORWARD,
+	ACT_TAG,
+	ACT_SMTP,
+	ACT_MX,
+	ACT_LMTP,
+	ACT_MAILDIR,
+	ACT_COUNT
+};
+
+/* How a key came to match; the lower, the more specific. */
+enum list_match {
+	MATCH_EXACT,	 /* this very address or name */
+	MATCH_EXTENSION, /* the address without its +extension */
+	MATCH_DOMAIN,	 /* @domain, or a prefix that holds the address */
+	MATCH_PARENT,	 /* .domain or @.domain of it or of a parent */
+	MATCH_ANY,	 /* * */
+};
+
+/*
+ * One entry. The strings lie in the mapped list and live until the
+ * generation is closed; none is NULL.
+ */
+struct list_entry {
+	enum list_id list;
+	enum list_action action;
+	enum list_match match;
+	uint8_t prefix_len;   /* of an address key; else 0 */
+	const char *argument; /* NEW of moved and forward; a route's target */
+	const char *text;     /* the reply text, "" when the entry has none */
+	const char *file;     /* source file, relative to source_dir */
+	unsigned line;
+	int64_t until; /* seconds since 1970 UTC at which it ends; 0: never */
+};
+
+enum list_found {
+	LIST_FOUND,
+	LIST_NONE,
+	LIST_DAMAGED /* unknown: neither found nor absent */
+};
+
+struct list_error {
+	char file[256]; /* as in messages: a path, or a list's name */
+	unsigned line;	/* 0: none */
+	char text[256];
+};
+
+const char *list_name(enum list_id);
+/* The list of that name, or -1. */
+int list_by_name(const char *);
+/* "reject", "allow", ...; of a route the scheme: "smtp", "maildir", ... */
+const char *list_action_name(enum list_action);
+
+/* ----------------------------------------------------------- generations */
+
+struct generation; /* all nine lists, open, of one generation */
+
+enum generation_state {
+	GENERATION_SAME, /* what was open is still current */
+	GENERATION_NEW,	 /* a newer one was opened, the old one is closed */
+	GENERATION_BAD	 /* the current one is damaged or absent; *g stays */
+};
+
+/*
+ * Look at state_dir/current (one readlink) and see that *g, which may point
+ * to NULL, is that generation. It is opened whole or not at all; what is open
+ * stays when the new one is damaged. With GENERATION_BAD the error is filled;
+ * the same damaged generation is not opened a second time by this process.
+ */
+enum generation_state generation_refresh(
+    struct generation **g, int state_dirfd, struct list_error *);
+
+/* The text of the link it was opened by, "generations/7". */
+const char *generation_name(const struct generation *);
+uint64_t generation_number(const struct generation *);
+
+/*
+ * Begin a session on this generation: the next look-up in each list checks
+ * once that its file is still the one that was opened (a file changed in
+ * place is damage).
+ */
+void generation_begin(struct generation *);
+void generation_close(struct generation *);
+
+/* Number of records, whether any key is a name, and so on, of one list. */
+struct list_info {
+	uint64_t count;
+	bool has_names;	   /* at least one key is a name (list relay) */
+	const char *first; /* domains: the first plain domain as written, or "" */
+};
+void generation_info(
+    const struct generation *, enum list_id, struct list_info *);
+
+/*
+ * The look-ups. now is in seconds since 1970 UTC: an entry that has expired is
+ * passed over and wider keys are tried. The most specific key wins.
+ */
+
+/* banned, bans, relay: the longest prefix that holds the address. */
+enum list_found list_find_addr(const struct generation *, enum list_id,
+    const struct addr *, int64_t now, struct list_entry *);
+
+/* names, relay, domains: the name, then .name and each parent's .parent. */
+enum list_found list_find_name(const struct generation *, enum list_id,
+    const char *name, int64_t now, struct list_entry *);
+
+/*
+ * senders, recipients, routes: the mailbox; without its +extension; @domain;
+ * @.domain and each @.parent. In routes the domain keys are domain, .domain
+ * and last *. local is the local part as it means, unquoted; domain is in
+ * canonical form. The null sender is local "" and domain "".
+ */
+enum list_found list_find_mailbox(const struct generation *, enum list_id,
+    const char *local, const char *domain, int64_t now, struct list_entry *);
+
+/*
+ * Find KEY as an administrator writes it in list id (lictor-query): an
+ * address, a name, a mailbox, <>. LIST_NONE with errno EINVAL when the key is
+ * none of the list's kinds.
+ */
+enum list_found list_find_text(const struct generation *, enum list_id,
+    const char *key, int64_t now, struct list_entry *,
+    char matched[MAILBOX_TEXT_MAX]);
+
+/* Write a list as a source that compiles to the same records. 0, -1 damaged. */
+int list_dump(const struct generation *, enum list_id, FILE *);
+
+/* -------------------------------------------------------------- compiling */
+
+struct list_compile {
+	const char *source_dir;
+	const char *state_dir;
+	gid_t gid;	/* group that may read the lists, or (gid_t)-1 */
+	unsigned wanted; /* bits of enum list_id; 0: all that changed */
+	bool force;	/* override the guards */
+	bool check;	/* -n: parse and guard, write nothing */
+
+	/* What no ban may meet and no route may leave; all may be NULL/0. */
+	const struct prefix *protect;
+	size_t nprotect;
+	const struct addr *listen; /* unspecified addresses are left out */
+	size_t nlisten;
+	char *const *maildir_roots;
+	size_t nmaildir_roots;
+	char *const *lmtp_sockets;
+	size_t nlmtp_sockets;
+
+	/* Each message as it is found; warning or error. */
+	void (*report)(void *, bool warning, const struct list_error *);
+	void *report_arg;
+};
+
+enum compile_outcome {
+	COMPILE_DONE,	   /* a new generation is in force */
+	COMPILE_UNCHANGED, /* nothing to do */
+	COMPILE_ERRORS,	   /* sources refused; the old generation stays */
+	COMPILE_TROUBLE	   /* the environment: disk, permission, lock */
+};
+
+/*
+ * Build a generation from the sources (design: parse everything, report every
+ * error, and on any leave all as it was), one compiler at a time. name
+ * receives the link text of the generation now in force.
+ */
+enum compile_outcome list_compile(
+    const struct list_compile *, char *name, size_t size);
+
+/*
+ * Swing current back to the generation before the one in force. The lists
+ * that differ stay as they were until their sources change or they are
+ * named to the compiler.
+ */
+enum compile_outcome list_previous(
+    const struct list_compile *, char *name, size_t size);
+
+#endif

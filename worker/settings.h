@@ -1,0 +1,97 @@
+/*
+ * The settings as plain data: what the configuration file says, checked and
+ * complete. The master reads them; a worker inherits them by fork and never
+ * changes them. All strings are owned by the struct and none is NULL unless
+ * its line says so.
+ */
+#ifndef LICTOR_SETTINGS_H
+#define LICTOR_SETTINGS_H
+
+#include <sys/types.h>
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lists/list.h"
+
+struct strings {
+	char **item;
+	size_t n;
+};
+
+struct endpoint {
+	struct addr addr;
+	uint16_t port;
+	char *text; /* as written */
+};
+
+enum test_id {
+	TEST_BANNED,
+	TEST_RDNS,
+	TEST_RELAY,
+	TEST_DNSBL,
+	TEST_HELO,
+	TEST_SENDER,
+	TEST_RECIPIENT,
+	TEST_COUNT
+};
+
+enum test_mode { MODE_OFF, MODE_WARN, MODE_ON };
+enum test_place { AT_GREETING, AT_RCPT };
+enum test_unknown { UNKNOWN_PASS, UNKNOWN_DEFER };
+enum rdns_require { RDNS_NONE, RDNS_NAME, RDNS_RESOLVES, RDNS_MATCHES };
+
+struct test_settings {
+	enum test_mode mode;
+	enum test_place at;
+	enum test_unknown unknown;
+	enum rdns_require require; /* rdns */
+	int threshold;		   /* dnsbl */
+};
+
+struct settings {
+	char *path; /* of the configuration file */
+	char *hostname;
+	char *postmaster; /* "": postmaster@ the first domain of list domains */
+	struct endpoint *listen;
+	size_t nlisten;
+	char *user; /* used only when started as root */
+	char *source_dir;
+	char *state_dir;
+	char *spool_dir;
+	char *run_dir;
+	char *pid_file;
+	struct strings maildir_roots;
+	struct strings lmtp_sockets;
+	struct prefix *protect;
+	size_t nprotect;
+	struct strings open; /* local parts that are open at our domains */
+	bool require_helo;   /* MAIL wants HELO or EHLO first */
+	bool soft;	     /* every 5xx of ours becomes 4xx */
+	int moved_code;	     /* 550 or 551 */
+	int forward_code;    /* 251 or 250 */
+
+	struct {
+		int min, max, spare;
+		int sessions; /* a worker leaves after so many */
+	} workers;
+	struct {
+		int64_t message_bytes;
+		int recipients; /* in one transaction */
+		int per_client; /* sessions at once; 0: no limit */
+		int errors;	/* replies 5xx in a session before 421 */
+		int idle_commands; /* commands without effect before 421 */
+	} limits;
+	struct {
+		int command_secs; /* for the next command */
+		int data_secs;	  /* longest silence within DATA */
+		int session_secs; /* the whole session */
+		int stop_secs;	  /* SIGTERM: what sessions get to finish */
+	} timeouts;
+
+	struct test_settings tests[TEST_COUNT];
+};
+
+#endif
