@@ -1,0 +1,68 @@
+/*
+ * The settings as rows: name, kind, place, default and limits, in the order
+ * of lictor.conf(5). The reader and the printer both walk them.
+ */
+#ifndef LICTOR_CONFIG_ROWS_H
+#define LICTOR_CONFIG_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum row_kind {
+	ROW_INT,       /* int */
+	ROW_SIZE,      /* int64_t */
+	ROW_BOOL,      /* bool */
+	ROW_WORD,      /* an enum: the place of the word in words */
+	ROW_HOST,      /* char *, a domain name in canonical form */
+	ROW_MAILBOX,   /* char *, local@domain or "" */
+	ROW_USER,      /* char * */
+	ROW_PATH,      /* char *, absolute */
+	ROW_PATHS,     /* struct strings, absolute */
+	ROW_SOCKETS,   /* struct strings, absolute, short enough to connect */
+	ROW_LOCALS,    /* struct strings, local parts */
+	ROW_LISTEN,    /* listen and nlisten */
+	ROW_PREFIXES,  /* protect and nprotect */
+	ROW_TEXT,      /* kept nowhere */
+	ROW_TEXTS,     /* kept nowhere */
+	ROW_ENDPOINTS, /* kept nowhere */
+};
+
+#define ROW_NOWHERE ((size_t)-1) /* without effect in this version */
+
+struct config_row {
+	const char *section; /* NULL: at the top */
+	const char *title;   /* NULL: the section has none, or any */
+	const char *name;
+	enum row_kind kind;
+	size_t at;	 /* offset in struct settings */
+	const char *def; /* a list's values have blanks between; or NULL */
+	int64_t least;	 /* of a number */
+	int64_t most;	 /* of a number; of a list: how many */
+	const char *const *words;
+};
+
+struct config_section {
+	const char *name;
+	bool titled;
+};
+
+extern const struct config_row config_rows[];
+extern const size_t config_nrows;
+extern const struct config_section config_sections[];
+extern const size_t config_nsections;
+
+const struct config_section *config_section(const char *name);
+
+/* True when the row belongs to that section (NULL: the top) and title. */
+bool config_row_in(const struct config_row *, const char *section,
+    const char *title);
+const struct config_row *
+config_row(const char *section, const char *title, const char *name);
+
+/* A row whose setting is in force, of that section and title; or NULL. */
+const struct config_row *
+config_row_used(const char *section, const char *title);
+bool config_row_is_list(const struct config_row *);
+
+#endif
