@@ -1,0 +1,580 @@
+/*
+ * Read the configuration file. The text goes three ways: the scan finds what
+ * libconfuse would let pass, libconfuse turns strings and lists into values,
+ * and the rows say what each value may be. A mistake does not end the work:
+ * all that can be found are reported, and only then is nothing returned.
+ */
+#include <sys/stat.h>
+
+#include <confuse.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/config_rows.h"
+#include "daemon/config_scan.h"
+#include "daemon/config_value.h"
+#include "worker/settings.h"
+
+#define FILE_MAX  (1 << 20)
+#define OPTS_MAX  32 /* names in one section, or at the top */
+#define LABEL_MAX 256
+
+struct loader {
+	struct config_log log;
+	struct scan scan;
+	cfg_t *cfg;
+	struct settings *set;
+};
+
+/* libconfuse hands its error function nothing of ours. */
+static struct config_log *confuse_log;
+
+static void *
+need(void *p)
+{
+	if (p == NULL)
+		err(1, NULL);
+	return p;
+}
+
+/* ------------------------------------------------------------------- text */
+
+static char *
+read_fd(int fd, size_t *len)
+{
+	char *text = need(malloc(FILE_MAX + 1));
+	struct stat st;
+	ssize_t n = 0;
+
+	*len = 0;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		n = -1;
+	}
+	while (n != -1 && *len <= FILE_MAX) {
+		n = read(fd, text + *len, FILE_MAX + 1 - *len);
+		if (n <= 0)
+			break;
+		*len += (size_t)n;
+	}
+	if (n == -1 || *len > FILE_MAX) {
+		if (n != -1)
+			errno = EFBIG;
+		free(text);
+		return NULL;
+	}
+	text[*len] = '\0';
+	return text;
+}
+
+/* The whole file, ended by a NUL, or NULL after saying why. */
+static char *
+read_file(struct config_log *log, size_t *len)
+{
+	int fd = open(log->path, O_RDONLY | O_CLOEXEC);
+	char *text;
+
+	if (fd == -1) {
+		config_error(log, 0, "%s", strerror(errno));
+		return NULL;
+	}
+	if ((text = read_fd(fd, len)) == NULL)
+		config_error(log, 0, "%s", strerror(errno));
+	close(fd);
+	return text;
+}
+
+/* ------------------------------------------------------------------ names */
+
+/* How a section or a setting is called in messages. */
+static const char *
+label(const char *section, const char *title, const char *name,
+    char buf[LABEL_MAX])
+{
+	if (title != NULL)
+		snprintf(buf, LABEL_MAX, "%.60s \"%.80s\"", section, title);
+	else
+		snprintf(buf, LABEL_MAX, "%.60s",
+		    section != NULL ? section : "");
+	if (name != NULL) {
+		if (section != NULL)
+			strlcat(buf, ": ", LABEL_MAX);
+		strlcat(buf, name, LABEL_MAX);
+	}
+	return buf;
+}
+
+static bool
+title_known(const char *section, const char *title)
+{
+	size_t i;
+
+	for (i = 0; i < config_nrows; i++)
+		if (config_row_in(&config_rows[i], section, title))
+			return true;
+	return false;
+}
+
+/* 0, or -1 after saying what is wrong with the section as such. */
+static int
+check_section(struct loader *l, const struct scan_item *it)
+{
+	const struct config_section *sec = config_section(it->name);
+	struct config_log *log = &l->log;
+
+	if (sec == NULL && config_row(NULL, NULL, it->name) != NULL)
+		config_error(log, it->line, "%s is a setting, not a section",
+		    it->name);
+	else if (sec == NULL)
+		config_error(log, it->line, "unknown section \"%.80s\"",
+		    it->name);
+	else if (sec->titled && (it->title == NULL || it->title[0] == '\0'))
+		config_error(log, it->line,
+		    "section %s wants a title in quotes", it->name);
+	else if (!sec->titled && it->title != NULL)
+		config_error(log, it->line, "section %s has no title",
+		    it->name);
+	else if (!title_known(it->name, it->title))
+		config_error(log, it->line, "unknown section %s \"%.80s\"",
+		    it->name, it->title);
+	else
+		return 0;
+	return -1;
+}
+
+static int
+check_setting(struct loader *l, const struct scan_item *it)
+{
+	const struct scan_item *sec = it->section == -1 ?
+	    NULL :
+	    &l->scan.items[it->section];
+	const char *section = sec != NULL ? sec->name : NULL;
+	const char *title = sec != NULL ? sec->title : NULL;
+	const struct config_row *row = config_row(section, title, it->name);
+	char buf[LABEL_MAX];
+
+	label(section, title, it->name, buf);
+	if (row == NULL && sec == NULL && config_section(it->name) != NULL)
+		config_error(&l->log, it->line,
+		    "%s is a section: write %s { ... }", it->name, it->name);
+	else if (row == NULL)
+		config_error(&l->log, it->line, "unknown setting \"%.80s\"%s%s",
+		    it->name, sec != NULL ? " in section " : "",
+		    sec != NULL ? label(section, title, NULL, buf) : "");
+	else if (it->append && !config_row_is_list(row))
+		config_error(&l->log, it->line, "%s: += is for lists only",
+		    buf);
+	else if (it->is_list && !config_row_is_list(row))
+		config_error(&l->log, it->line,
+		    "%s: one value is wanted, no list", buf);
+	else
+		return 0;
+	return -1;
+}
+
+/* Say once of what is there for a later version that it does nothing yet. */
+static void
+warn_idle(struct loader *l, const struct scan_item *it)
+{
+	const struct scan_item *sec = it->section == -1 ?
+	    NULL :
+	    &l->scan.items[it->section];
+	const char *section = sec != NULL ? sec->name : NULL;
+	const char *title = sec != NULL ? sec->title : NULL;
+	char buf[LABEL_MAX];
+
+	if (it->is_section) {
+		/* Of listeners check_listeners() speaks. */
+		if (config_row_used(it->name, it->title) != NULL ||
+		    strcmp(it->name, "listener") == 0)
+			return;
+		label(it->name, it->title, NULL, buf);
+	} else {
+		if (sec != NULL && config_row_used(section, title) == NULL)
+			return; /* said of the section */
+		if (config_row(section, title, it->name)->at != ROW_NOWHERE ||
+		    config_scan_find(&l->scan, section, title, it->name) != it)
+			return;
+		label(section, title, it->name, buf);
+	}
+	config_warning(&l->log, it->line, "%s has no effect in this version",
+	    buf);
+}
+
+static void
+check_names(struct loader *l)
+{
+	struct scan_item *it;
+	size_t i;
+	int r;
+
+	for (i = 0; i < l->scan.nitems; i++) {
+		it = &l->scan.items[i];
+		if (it->bad)
+			continue;
+		r = it->is_section ? check_section(l, it) :
+				     check_setting(l, it);
+		if (r == -1)
+			config_scan_drop(&l->scan, i);
+		else
+			warn_idle(l, it);
+	}
+}
+
+/* ------------------------------------------------------------- libconfuse */
+
+static void __attribute__((format(printf, 2, 0)))
+confuse_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	/* cfg->filename is "[buf]", and NULL in an untitled section. */
+	vsnprintf(text, sizeof(text), fmt, ap);
+	config_error(confuse_log, (unsigned)cfg->line, "%s", text);
+}
+
+static bool
+has_option(const cfg_opt_t *opts, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(opts[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The options of a section (NULL: the top) as libconfuse wants them: strings
+ * and lists of strings, without defaults. Returns how many.
+ */
+static size_t
+row_options(const char *section, cfg_opt_t opts[OPTS_MAX])
+{
+	const struct config_row *row;
+	size_t i, n = 0;
+
+	for (i = 0; i < config_nrows; i++) {
+		row = &config_rows[i];
+		if (section == NULL ? row->section != NULL :
+				      row->section == NULL ||
+			    strcmp(row->section, section) != 0)
+			continue;
+		if (has_option(opts, n, row->name) || n == OPTS_MAX - 1)
+			continue;
+		if (config_row_is_list(row))
+			opts[n++] = (cfg_opt_t)CFG_STR_LIST(row->name, NULL,
+			    CFGF_NODEFAULT);
+		else
+			opts[n++] = (cfg_opt_t)CFG_STR(row->name, NULL,
+			    CFGF_NODEFAULT);
+	}
+	opts[n] = (cfg_opt_t)CFG_END();
+	return n;
+}
+
+static cfg_t *
+parser_new(void)
+{
+	cfg_opt_t sub[8][OPTS_MAX], top[OPTS_MAX + 8];
+	const struct config_section *sec;
+	size_t i, n = row_options(NULL, top);
+
+	for (i = 0; i < config_nsections && i < 8; i++) {
+		sec = &config_sections[i];
+		row_options(sec->name, sub[i]);
+		top[n++] = (cfg_opt_t)CFG_SEC(sec->name, sub[i],
+		    sec->titled ?
+			CFGF_TITLE | CFGF_MULTI | CFGF_NO_TITLE_DUPES :
+			CFGF_NONE);
+	}
+	top[n] = (cfg_opt_t)CFG_END();
+	return need(cfg_init(top, CFGF_NONE)); /* it keeps its own copy */
+}
+
+static void
+parse(struct loader *l)
+{
+	unsigned before = l->log.errors;
+
+	l->cfg = parser_new();
+	cfg_set_error_function(l->cfg, confuse_error);
+	confuse_log = &l->log;
+	if (cfg_parse_buf(l->cfg, l->scan.text) != CFG_SUCCESS &&
+	    l->log.errors == before)
+		config_error(&l->log, 0, "this file cannot be parsed");
+}
+
+/* ----------------------------------------------------------------- values */
+
+static void
+load_default(struct loader *l, const struct config_row *row)
+{
+	char copy[256], why[CONFIG_WHY_MAX];
+	char *rest = copy, *text;
+
+	if (row->def == NULL)
+		return;
+	strlcpy(copy, row->def, sizeof(copy));
+	while ((text = strsep(&rest, " ")) != NULL)
+		if (config_value(l->set, row, text, why) == -1)
+			config_error(&l->log, 0, "default of %s: %s", row->name,
+			    why);
+}
+
+/* One row in one section; sec is NULL when the file has no such section. */
+static void
+load_row(struct loader *l, const struct config_row *row, cfg_t *sec,
+    const char *title)
+{
+	struct scan_item *it = config_scan_find(&l->scan, row->section, title,
+	    row->name);
+	unsigned i, n = sec != NULL ? cfg_size(sec, row->name) : 0;
+	char why[CONFIG_WHY_MAX], buf[LABEL_MAX];
+	const char *text;
+	bool bad = false;
+
+	if (it == NULL || it->append)
+		load_default(l, row);
+	for (i = 0; it != NULL && i < n; i++) {
+		text = cfg_getnstr(sec, row->name, i);
+		if (config_value(l->set, row, text, why) == 0)
+			continue;
+		config_error(&l->log, config_scan_line(&l->scan, it, i),
+		    "%s: %s", label(row->section, title, row->name, buf), why);
+		bad = true;
+	}
+	if (bad)
+		it->bad = true; /* only now: lines count good items */
+}
+
+static void
+load_rows(struct loader *l)
+{
+	const struct config_row *row;
+	cfg_t *sec;
+	size_t i;
+	unsigned k;
+
+	for (i = 0; i < config_nrows; i++) {
+		row = &config_rows[i];
+		if (row->section == NULL)
+			load_row(l, row, l->cfg, NULL);
+		else if (!config_section(row->section)->titled)
+			load_row(l, row, cfg_getsec(l->cfg, row->section),
+			    NULL);
+		else if (row->title != NULL)
+			load_row(l, row,
+			    cfg_gettsec(l->cfg, row->section, row->title),
+			    row->title);
+		else
+			for (k = 0; k < cfg_size(l->cfg, row->section); k++) {
+				sec = cfg_getnsec(l->cfg, row->section, k);
+				load_row(l, row, sec, cfg_title(sec));
+			}
+	}
+}
+
+/* -------------------------------------------------------- several together */
+
+static void
+check_hostname(struct loader *l)
+{
+	char name[NAME_TEXT_MAX] = "", canonical[NAME_TEXT_MAX];
+
+	if (config_scan_find(&l->scan, NULL, NULL, "hostname") != NULL)
+		return;
+	if (gethostname(name, sizeof(name) - 1) == 0 &&
+	    strchr(name, '.') != NULL &&
+	    name_canonical(canonical, name, strlen(name)) == 0)
+		l->set->hostname = need(strdup(canonical));
+	else
+		config_error(&l->log, 0,
+		    "hostname: this machine calls itself \"%.80s\", which is "
+		    "no full name: set hostname",
+		    name);
+}
+
+static void
+check_listen(struct loader *l)
+{
+	const struct scan_item *it = config_scan_find(&l->scan, NULL, NULL,
+	    "listen");
+
+	if (l->set->nlisten == 0 && it != NULL && !it->bad)
+		config_error(&l->log, it->line,
+		    "listen: at least one is wanted");
+}
+
+/* Both settings, or what stands for them, are to be believed. */
+static void
+check_most(struct loader *l, const char *name, int value)
+{
+	const struct scan_item *it = config_scan_find(&l->scan, "workers", NULL,
+	    name);
+	const struct scan_item *max = config_scan_find(&l->scan, "workers",
+	    NULL, "max");
+
+	if ((it != NULL && it->bad) || (max != NULL && max->bad))
+		return;
+	if (value > l->set->workers.max)
+		config_error(&l->log,
+		    it != NULL	    ? it->line :
+			max != NULL ? max->line :
+				      0,
+		    "workers: %s %d is more than max %d", name, value,
+		    l->set->workers.max);
+}
+
+static bool
+listens(const struct settings *set, const struct endpoint *e)
+{
+	size_t i;
+
+	for (i = 0; i < set->nlisten; i++)
+		if (addr_equal(&set->listen[i].addr, &e->addr) &&
+		    set->listen[i].port == e->port)
+			return true;
+	return false;
+}
+
+static void
+check_listener(struct loader *l, const struct scan_item *it)
+{
+	cfg_t *sec = cfg_gettsec(l->cfg, "listener", it->title);
+	const char *tls = sec != NULL ? cfg_getstr(sec, "tls") : NULL;
+	char why[CONFIG_WHY_MAX], buf[LABEL_MAX];
+	struct endpoint e;
+
+	label("listener", it->title, NULL, buf);
+	if (config_endpoint(&e, it->title, why) == -1)
+		config_error(&l->log, it->line, "%s: %s", buf, why);
+	else if (tls != NULL && strcmp(tls, "required") == 0 &&
+	    listens(l->set, &e))
+		config_error(&l->log, it->line,
+		    "%s: this version has no TLS and would take in clear "
+		    "what tls = \"required\" protects",
+		    buf);
+	else
+		config_warning(&l->log, it->line,
+		    "%s has no effect in this version", buf);
+}
+
+static void
+check_together(struct loader *l)
+{
+	size_t i;
+
+	check_hostname(l);
+	check_listen(l);
+	check_most(l, "min", l->set->workers.min);
+	check_most(l, "spare", l->set->workers.spare);
+	for (i = 0; i < l->scan.nitems; i++)
+		if (l->scan.items[i].is_section && !l->scan.items[i].bad &&
+		    strcmp(l->scan.items[i].name, "listener") == 0)
+			check_listener(l, &l->scan.items[i]);
+}
+
+/* ----------------------------------------------------------------- public */
+
+/* What has no row, or has no effect: off until it is written. */
+static struct settings *
+settings_new(const char *path)
+{
+	struct settings *set = need(calloc(1, sizeof(*set)));
+	size_t i;
+
+	set->path = need(strdup(path));
+	for (i = 0; i < TEST_COUNT; i++) {
+		set->tests[i].mode = MODE_OFF;
+		set->tests[i].at = AT_RCPT;
+		set->tests[i].unknown = UNKNOWN_PASS;
+		set->tests[i].require = RDNS_NONE;
+		set->tests[i].threshold = 1;
+	}
+	return set;
+}
+
+struct settings *
+config_load(const char *path, void (*report)(void *, const char *message),
+    void *arg)
+{
+	struct loader l = { .log = { path, report, arg, 0 } };
+	char *text;
+	size_t len;
+
+	if ((text = read_file(&l.log, &len)) == NULL)
+		return NULL;
+	l.set = settings_new(path);
+	config_scan(&l.scan, &l.log, text, len);
+	check_names(&l);
+	if (!l.scan.cut) {
+		parse(&l);
+		load_rows(&l);
+		check_together(&l);
+		cfg_free(l.cfg);
+		confuse_log = NULL;
+	}
+	config_scan_free(&l.scan);
+	free(text);
+	if (l.log.errors == 0)
+		return l.set;
+	settings_free(l.set);
+	return NULL;
+}
+
+static void
+strings_free(struct strings *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		free(list->item[i]);
+	free(list->item);
+}
+
+static void
+row_free(struct settings *set, const struct config_row *row)
+{
+	char *place = (char *)set + row->at;
+
+	switch (row->kind) {
+	case ROW_HOST:
+	case ROW_MAILBOX:
+	case ROW_USER:
+	case ROW_PATH:
+		free(*(char **)place);
+		break;
+	case ROW_PATHS:
+	case ROW_SOCKETS:
+	case ROW_LOCALS:
+		strings_free((struct strings *)place);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+settings_free(struct settings *set)
+{
+	size_t i;
+
+	if (set == NULL)
+		return;
+	for (i = 0; i < config_nrows; i++)
+		if (config_rows[i].at != ROW_NOWHERE)
+			row_free(set, &config_rows[i]);
+	for (i = 0; i < set->nlisten; i++)
+		free(set->listen[i].text);
+	free(set->listen);
+	free(set->protect);
+	free(set->path);
+	free(set);
+}

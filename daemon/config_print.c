@@ -1,0 +1,162 @@
+/*
+ * Write settings as a configuration. libconfuse's own printing is not used:
+ * it writes "${HOME}" as it is, which stands for something else when it is
+ * read again.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/config_rows.h"
+#include "worker/settings.h"
+
+static void
+print_string(FILE *f, const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	putc('"', f);
+	for (; *p != '\0'; p++)
+		if (*p == '"' || *p == '\\')
+			fprintf(f, "\\%c", *p);
+		else if (*p < ' ' || *p >= 0x7f || (*p == '$' && p[1] == '{'))
+			fprintf(f, "\\x%02x", *p); /* octal could grow */
+		else
+			putc(*p, f);
+	putc('"', f);
+}
+
+static void
+print_strings(FILE *f, const struct strings *list)
+{
+	size_t i;
+
+	putc('{', f);
+	for (i = 0; i < list->n; i++) {
+		if (i > 0)
+			fputs(", ", f);
+		print_string(f, list->item[i]);
+	}
+	putc('}', f);
+}
+
+static void
+print_listen(FILE *f, const struct settings *set)
+{
+	size_t i;
+
+	putc('{', f);
+	for (i = 0; i < set->nlisten; i++) {
+		if (i > 0)
+			fputs(", ", f);
+		print_string(f, set->listen[i].text);
+	}
+	putc('}', f);
+}
+
+static void
+print_protect(FILE *f, const struct settings *set)
+{
+	char text[PREFIX_TEXT_MAX];
+	size_t i;
+
+	putc('{', f);
+	for (i = 0; i < set->nprotect; i++) {
+		if (i > 0)
+			fputs(", ", f);
+		print_string(f, prefix_format(&set->protect[i], text));
+	}
+	putc('}', f);
+}
+
+static void
+print_value(FILE *f, const struct settings *set, const struct config_row *row)
+{
+	const void *place = (const char *)set + row->at;
+
+	switch (row->kind) {
+	case ROW_INT:
+		fprintf(f, "%d", *(const int *)place);
+		break;
+	case ROW_SIZE:
+		fprintf(f, "%lld", (long long)*(const int64_t *)place);
+		break;
+	case ROW_BOOL:
+		fputs(*(const bool *)place ? "true" : "false", f);
+		break;
+	case ROW_WORD:
+		print_string(f, row->words[*(const unsigned *)place]);
+		break;
+	case ROW_HOST:
+	case ROW_MAILBOX:
+	case ROW_USER:
+	case ROW_PATH:
+		print_string(f, *(char *const *)place);
+		break;
+	case ROW_PATHS:
+	case ROW_SOCKETS:
+	case ROW_LOCALS:
+		print_strings(f, place);
+		break;
+	case ROW_LISTEN:
+		print_listen(f, set);
+		break;
+	case ROW_PREFIXES:
+		print_protect(f, set);
+		break;
+	case ROW_TEXT:
+	case ROW_TEXTS:
+	case ROW_ENDPOINTS:
+		break; /* never in force */
+	}
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Close the section of the row before and open that of this one. */
+static void
+print_border(FILE *f, const struct config_row *before,
+    const struct config_row *row)
+{
+	const char *section = before != NULL ? before->section : NULL;
+	const char *title = before != NULL ? before->title : NULL;
+	const char *next = row != NULL ? row->section : NULL;
+
+	if (same(section, next) && same(title, row ? row->title : NULL))
+		return;
+	if (section != NULL)
+		fputs("}\n", f);
+	if (next == NULL)
+		return;
+	fputs(next, f);
+	if (row->title != NULL) {
+		putc(' ', f);
+		print_string(f, row->title);
+	}
+	fputs(" {\n", f);
+}
+
+int
+config_print(const struct settings *set, FILE *f)
+{
+	const struct config_row *row, *before = NULL;
+	size_t i;
+
+	for (i = 0; i < config_nrows; i++) {
+		row = &config_rows[i];
+		if (row->at == ROW_NOWHERE)
+			continue;
+		print_border(f, before, row);
+		fprintf(f, "%s%s = ", row->section != NULL ? "\t" : "",
+		    row->name);
+		print_value(f, set, row);
+		putc('\n', f);
+		before = row;
+	}
+	print_border(f, before, NULL);
+	return ferror(f) || fflush(f) == EOF ? -1 : 0;
+}

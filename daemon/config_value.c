@@ -1,0 +1,379 @@
+/*
+ * What each kind of setting may hold. A value is refused here with words that
+ * say what would be right; the caller knows the file and the line.
+ */
+#include <sys/un.h>
+
+#include <netinet/in.h>
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config_rows.h"
+#include "daemon/config_value.h"
+#include "worker/settings.h"
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, CONFIG_WHY_MAX, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static void *
+need(void *p)
+{
+	if (p == NULL)
+		err(1, NULL);
+	return p;
+}
+
+static bool
+holds_control(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return true;
+	return false;
+}
+
+/* ---------------------------------------------------------------- scalars */
+
+/* Decimal digits only: libconfuse would take 010 for 8. */
+static int
+number(const struct config_row *row, const char *text, int64_t *n,
+    char why[CONFIG_WHY_MAX])
+{
+	const char *digits = text[0] == '-' ? text + 1 : text;
+	const char *trouble;
+
+	*n = 0;
+	if (digits[0] == '\0' || strspn(digits, "0123456789") != strlen(digits))
+		return refuse(why, "\"%.80s\" is not a decimal number", text);
+	if (digits[0] == '0' && digits[1] != '\0')
+		return refuse(why,
+		    "\"%.80s\" begins with 0: write a decimal number without",
+		    text);
+	*n = strtonum(text, row->least, row->most, &trouble);
+	if (trouble != NULL)
+		return refuse(why, "%.80s is not in %lld to %lld", text,
+		    (long long)row->least, (long long)row->most);
+	return 0;
+}
+
+static int
+boolean(const char *text, bool *b, char why[CONFIG_WHY_MAX])
+{
+	static const char *const words[] = { "false", "true", "no", "yes",
+		"off", "on" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(words[i], text) == 0) {
+			*b = i % 2 == 1;
+			return 0;
+		}
+	return refuse(why, "\"%.80s\" is neither true nor false", text);
+}
+
+static int
+word(const struct config_row *row, const char *text, unsigned *place,
+    char why[CONFIG_WHY_MAX])
+{
+	char all[128] = "";
+	unsigned i;
+
+	for (i = 0; row->words[i] != NULL; i++) {
+		if (strcmp(row->words[i], text) == 0) {
+			*place = i;
+			return 0;
+		}
+		if (i > 0)
+			strlcat(all, ", ", sizeof(all));
+		strlcat(all, row->words[i], sizeof(all));
+	}
+	return refuse(why, "\"%.80s\" is none of %s", text, all);
+}
+
+/* --------------------------------------------------------------- strings */
+
+static int
+host(const char *text, char out[NAME_TEXT_MAX], char why[CONFIG_WHY_MAX])
+{
+	if (name_canonical(out, text, strlen(text)) == -1)
+		return refuse(why, "\"%.255s\" is not a host name", text);
+	return 0;
+}
+
+/* Dot-string of RFC 5321 section 4.1.2; nothing quoted. */
+static bool
+is_local(const char *s, size_t len)
+{
+	static const char atext[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "!#$%&'*+-/=?^_`{|}~";
+	size_t i;
+
+	if (len == 0 || len > 64 || s[0] == '.' || s[len - 1] == '.')
+		return false;
+	for (i = 0; i < len; i++)
+		if (s[i] == '.' ? s[i + 1] == '.' : !strchr(atext, s[i]))
+			return false;
+	return true;
+}
+
+static int
+mailbox(const char *text, char out[MAILBOX_TEXT_MAX], char why[CONFIG_WHY_MAX])
+{
+	const char *at = strrchr(text, '@');
+	char domain[NAME_TEXT_MAX];
+
+	out[0] = '\0';
+	if (text[0] == '\0')
+		return 0;
+	if (at == NULL)
+		return refuse(why, "\"%.200s\" has no domain", text);
+	if (!is_local(text, (size_t)(at - text)) ||
+	    name_canonical(domain, at + 1, strlen(at + 1)) == -1)
+		return refuse(why, "\"%.300s\" is not an address", text);
+	snprintf(out, MAILBOX_TEXT_MAX, "%.*s@%s", (int)(at - text), text,
+	    domain);
+	return 0;
+}
+
+static int
+user(const char *text, char why[CONFIG_WHY_MAX])
+{
+	static const char set[] = "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	if (text[0] == '\0' || text[0] == '-' || strlen(text) > 32 ||
+	    strspn(text, set) != strlen(text))
+		return refuse(why, "\"%.80s\" is not a user name", text);
+	return 0;
+}
+
+/* A path that means the same from everywhere and cannot climb. */
+static int
+path(const char *text, size_t most, char why[CONFIG_WHY_MAX])
+{
+	const char *p;
+
+	if (holds_control(text))
+		return refuse(why, "a path holds a control character");
+	if (text[0] != '/')
+		return refuse(why, "\"%.200s\" does not begin with /", text);
+	if (strlen(text) > most)
+		return refuse(why, "\"%.60s...\" is longer than %zu bytes",
+		    text, most);
+	for (p = text; (p = strstr(p, "/..")) != NULL; p += 3)
+		if (p[3] == '/' || p[3] == '\0')
+			return refuse(why, "\"%.200s\" holds a ..", text);
+	return 0;
+}
+
+static int
+put_string(char **place, const char *text)
+{
+	free(*place);
+	*place = need(strdup(text));
+	return 0;
+}
+
+/* ------------------------------------------------------------------ lists */
+
+static int
+add_string(const struct config_row *row, struct strings *list, const char *text,
+    char why[CONFIG_WHY_MAX])
+{
+	if (list->n >= (size_t)row->most)
+		return refuse(why, "more than %lld values",
+		    (long long)row->most);
+	list->item = need(
+	    reallocarray(list->item, list->n + 1, sizeof(*list->item)));
+	list->item[list->n++] = need(strdup(text));
+	return 0;
+}
+
+static int
+port(const char *text, uint16_t *n, char why[CONFIG_WHY_MAX])
+{
+	const char *trouble = NULL;
+
+	if (strspn(text, "0123456789") == strlen(text) && text[0] != '0')
+		*n = (uint16_t)strtonum(text, 1, 65535, &trouble);
+	else
+		trouble = "invalid";
+	if (trouble != NULL)
+		return refuse(why, "\"%.80s\" is not a port from 1 to 65535",
+		    text);
+	return 0;
+}
+
+int
+config_endpoint(struct endpoint *e, const char *text, char why[CONFIG_WHY_MAX])
+{
+	const char *colon = strrchr(text, ':');
+	const char *close = strrchr(text, ']');
+	bool v6 = text[0] == '[';
+	char addr[ADDR_TEXT_MAX];
+	size_t len;
+
+	memset(e, 0, sizeof(*e));
+	if (colon == NULL || (v6 && (close == NULL || colon != close + 1)))
+		return refuse(why, "\"%.120s\" has no port", text);
+	len = v6 ? (size_t)(close - text - 1) : (size_t)(colon - text);
+	if (!v6 && memchr(text, ':', len) != NULL)
+		return refuse(why,
+		    "\"%.120s\": write an IPv6 address as [address]:port",
+		    text);
+	snprintf(addr, sizeof(addr), "%.*s", (int)len, v6 ? text + 1 : text);
+	if (len >= sizeof(addr) || addr_parse(&e->addr, addr) == -1 ||
+	    (v6 && strchr(addr, ':') == NULL))
+		return refuse(why, "\"%.120s\" is not %s address and a port",
+		    text, v6 ? "an IPv6" : "an");
+	return port(colon + 1, &e->port, why);
+}
+
+static int
+add_listen(struct settings *set, const struct config_row *row, const char *text,
+    char why[CONFIG_WHY_MAX])
+{
+	struct endpoint e;
+	size_t i;
+
+	if (config_endpoint(&e, text, why) == -1)
+		return -1;
+	for (i = 0; i < set->nlisten; i++)
+		if (addr_equal(&set->listen[i].addr, &e.addr) &&
+		    set->listen[i].port == e.port)
+			return refuse(why, "\"%.120s\" is there twice", text);
+	if (set->nlisten >= (size_t)row->most)
+		return refuse(why, "more than %lld values",
+		    (long long)row->most);
+	set->listen = need(
+	    reallocarray(set->listen, set->nlisten + 1, sizeof(e)));
+	e.text = need(strdup(text));
+	set->listen[set->nlisten++] = e;
+	return 0;
+}
+
+static int
+add_prefix(struct settings *set, const struct config_row *row, const char *text,
+    char why[CONFIG_WHY_MAX])
+{
+	char clean[PREFIX_TEXT_MAX];
+	struct prefix p;
+	bool hostbits;
+
+	if (prefix_parse(&p, text, &hostbits) == -1)
+		return refuse(why,
+		    "\"%.120s\" is neither an address nor a network", text);
+	if (hostbits)
+		return refuse(why, "\"%.120s\" is not a network: is %s meant?",
+		    text, prefix_format(&p, clean));
+	if (set->nprotect >= (size_t)row->most)
+		return refuse(why, "more than %lld values",
+		    (long long)row->most);
+	set->protect = need(
+	    reallocarray(set->protect, set->nprotect + 1, sizeof(p)));
+	set->protect[set->nprotect++] = p;
+	return 0;
+}
+
+/* An address, with or without a port; nothing keeps it yet. */
+static int
+nameserver(const char *text, char why[CONFIG_WHY_MAX])
+{
+	struct endpoint e;
+	struct addr a;
+
+	if (addr_parse(&a, text) == 0)
+		return 0;
+	return config_endpoint(&e, text, why);
+}
+
+/* ----------------------------------------------------------------- public */
+
+static int
+put_number(const struct config_row *row, void *place, const char *text,
+    char why[CONFIG_WHY_MAX])
+{
+	int64_t n;
+
+	if (number(row, text, &n, why) == -1)
+		return -1;
+	if (row->kind == ROW_SIZE)
+		*(int64_t *)place = n;
+	else
+		*(int *)place = (int)n;
+	return 0;
+}
+
+int
+config_value(struct settings *set, const struct config_row *row,
+    const char *text, char why[CONFIG_WHY_MAX])
+{
+	int64_t nowhere;
+	void *place = row->at == ROW_NOWHERE ? (char *)&nowhere :
+					       (char *)set + row->at;
+	char buf[MAILBOX_TEXT_MAX];
+
+	switch (row->kind) {
+	case ROW_INT:
+	case ROW_SIZE:
+		return put_number(row, place, text, why);
+	case ROW_BOOL:
+		return boolean(text, place, why);
+	case ROW_WORD:
+		return word(row, text, place, why);
+	case ROW_HOST:
+		if (host(text, buf, why) == -1)
+			return -1;
+		return put_string(place, buf);
+	case ROW_MAILBOX:
+		if (mailbox(text, buf, why) == -1)
+			return -1;
+		return put_string(place, buf);
+	case ROW_USER:
+		if (user(text, why) == -1)
+			return -1;
+		return put_string(place, text);
+	case ROW_PATH:
+		if (path(text, PATH_MAX - 1, why) == -1)
+			return -1;
+		return put_string(place, text);
+	case ROW_PATHS:
+		if (path(text, PATH_MAX - 1, why) == -1)
+			return -1;
+		return add_string(row, place, text, why);
+	case ROW_SOCKETS:
+		if (path(text, sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
+			why) == -1)
+			return -1;
+		return add_string(row, place, text, why);
+	case ROW_LOCALS:
+		if (!is_local(text, strlen(text)))
+			return refuse(why, "\"%.120s\" is not a local part",
+			    text);
+		return add_string(row, place, text, why);
+	case ROW_LISTEN:
+		return add_listen(set, row, text, why);
+	case ROW_PREFIXES:
+		return add_prefix(set, row, text, why);
+	case ROW_ENDPOINTS:
+		return nameserver(text, why);
+	case ROW_TEXT:
+	case ROW_TEXTS:
+		return 0;
+	}
+	return refuse(why, "a setting of no kind");
+}
