@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/config_report.h"
 #include "daemon/config_rows.h"
 #include "daemon/config_scan.h"
 #include "daemon/config_value.h"
@@ -262,11 +263,8 @@ row_options(const char *section, cfg_opt_t opts[OPTS_MAX])
 
 	for (i = 0; i < config_nrows; i++) {
 		row = &config_rows[i];
-		if (section == NULL ? row->section != NULL :
-				      row->section == NULL ||
-			    strcmp(row->section, section) != 0)
-			continue;
-		if (has_option(opts, n, row->name) || n == OPTS_MAX - 1)
+		if (!config_row_in(row, section, row->title) ||
+		    has_option(opts, n, row->name) || n == OPTS_MAX - 1)
 			continue;
 		if (config_row_is_list(row))
 			opts[n++] = (cfg_opt_t)CFG_STR_LIST(row->name, NULL,
@@ -423,11 +421,8 @@ check_most(struct loader *l, const char *name, int value)
 
 	if ((it != NULL && it->bad) || (max != NULL && max->bad))
 		return;
-	if (value > l->set->workers.max)
-		config_error(&l->log,
-		    it != NULL	    ? it->line :
-			max != NULL ? max->line :
-				      0,
+	if ((it != NULL || max != NULL) && value > l->set->workers.max)
+		config_error(&l->log, (it != NULL ? it : max)->line,
 		    "workers: %s %d is more than max %d", name, value,
 		    l->set->workers.max);
 }

@@ -9,377 +9,35 @@
  *	value     = string | "{" [ string { "," string } [ "," ] ] "}"
  *	string    = word | "..." | '...'
  *
- * It is stricter than libconfuse where that helps to find a slip: a string
- * ends on its line, an unknown escape and a stray character are errors, and
- * no section stands in another.
+ * No section stands in another, so one that seems to shows a missing brace.
  */
-#include <ctype.h>
 #include <err.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config_lex.h"
+#include "daemon/config_report.h"
 #include "daemon/config_scan.h"
 
 #define ITEMS_MAX 4096
 
-enum token_type {
-	T_END,
-	T_WORD,
-	T_STRING,
-	T_OPEN,
-	T_CLOSE,
-	T_SET,
-	T_APPEND,
-	T_COMMA,
-	T_STRAY, /* a character that begins nothing */
-	T_BAD	 /* already complained of */
-};
-
-struct token {
-	enum token_type type;
-	unsigned line;
-	size_t begin, end;
-};
-
 struct scanner {
+	struct lexer lex;
 	struct scan *scan;
 	struct config_log *log;
-	size_t at;
-	unsigned line;
 	struct token tok;   /* the one to look at */
 	unsigned last_line; /* of the token before it */
 	size_t last_end;
 	long section; /* item of the open section; -1: none */
 };
 
-/* --------------------------------------------------------------- messages */
-
-static void __attribute__((format(printf, 4, 0)))
-message(struct config_log *log, unsigned line, const char *kind,
-    const char *fmt, va_list ap)
-{
-	char text[768], whole[1280];
-
-	vsnprintf(text, sizeof(text), fmt, ap);
-	if (line != 0)
-		snprintf(whole, sizeof(whole), "%s:%u: %s%s", log->path, line,
-		    kind, text);
-	else
-		snprintf(whole, sizeof(whole), "%s: %s%s", log->path, kind,
-		    text);
-	log->report(log->arg, whole);
-}
-
-void
-config_error(struct config_log *log, unsigned line, const char *fmt, ...)
-{
-	va_list ap;
-
-	log->errors++;
-	if (log->errors > CONFIG_ERRORS_MAX + 1)
-		return;
-	if (log->errors > CONFIG_ERRORS_MAX)
-		fmt = "too many errors, the rest is not shown";
-	va_start(ap, fmt);
-	message(log, line, "", fmt, ap);
-	va_end(ap);
-}
-
-void
-config_warning(struct config_log *log, unsigned line, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message(log, line, "warning: ", fmt, ap);
-	va_end(ap);
-}
-
-/* ------------------------------------------------------------------ bytes */
-
-static void
-blank(struct scan *s, size_t begin, size_t end)
-{
-	for (; begin < end; begin++)
-		if (s->text[begin] != '\n')
-			s->text[begin] = ' ';
-}
-
-/* The length of the UTF-8 character at p (RFC 3629), or 0 if it is none. */
-static size_t
-utf8_len(const unsigned char *p, size_t left)
-{
-	size_t n, i;
-
-	if (p[0] < 0x80)
-		return 1;
-	n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
-		return 0;
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-static const char *
-byte_trouble(const unsigned char *p, size_t n)
-{
-	if (n == 0)
-		return "a byte that is not UTF-8";
-	if (p[0] == '\0')
-		return "a NUL byte";
-	if (p[0] == '\r')
-		return "a carriage return (lines end with a line feed alone)";
-	if ((p[0] < ' ' && p[0] != '\t' && p[0] != '\n') || p[0] == 0x7f ||
-	    (p[0] == 0xc2 && p[1] < 0xa0))
-		return "a control character";
-	return NULL;
-}
-
-/*
- * Complain of bytes that have no place in a text, once a line, and put
- * question marks in their place: messages may then quote the text.
- */
-static void
-check_bytes(struct scan *s, struct config_log *log)
-{
-	unsigned char *p = (unsigned char *)s->text;
-	unsigned line = 1, told = 0;
-	const char *trouble;
-	size_t i, n;
-
-	for (i = 0; i<s->len; i += n> 0 ? n : 1) {
-		n = utf8_len(p + i, s->len - i);
-		if ((trouble = byte_trouble(p + i, n)) != NULL) {
-			if (told != line)
-				config_error(log, line, "%s", trouble);
-			told = line;
-			memset(p + i, '?', n > 0 ? n : 1);
-		} else if (p[i] == '\n')
-			line++;
-	}
-}
-
-/* ----------------------------------------------------------------- tokens */
-
-static int
-peek(const struct scanner *sc, size_t ahead)
-{
-	if (sc->at + ahead >= sc->scan->len)
-		return -1;
-	return (unsigned char)sc->scan->text[sc->at + ahead];
-}
-
-static void
-skip_line_comment(struct scanner *sc)
-{
-	size_t begin = sc->at;
-
-	while (peek(sc, 0) != -1 && peek(sc, 0) != '\n')
-		sc->at++;
-	blank(sc->scan, begin, sc->at);
-}
-
-static void
-skip_comment(struct scanner *sc)
-{
-	size_t begin = sc->at;
-	unsigned line = sc->line;
-
-	sc->at += 2;
-	while (
-	    peek(sc, 0) != -1 && (peek(sc, 0) != '*' || peek(sc, 1) != '/')) {
-		if (peek(sc, 0) == '\n')
-			sc->line++;
-		sc->at++;
-	}
-	if (peek(sc, 0) == -1) {
-		config_error(sc->log, line, "this comment is not closed");
-		sc->scan->cut = true;
-	} else
-		sc->at += 2;
-	blank(sc->scan, begin, sc->at);
-}
-
-static void
-skip_space(struct scanner *sc)
-{
-	int c;
-
-	for (;;) {
-		c = peek(sc, 0);
-		if (c == '#' || (c == '/' && peek(sc, 1) == '/'))
-			skip_line_comment(sc);
-		else if (c == '/' && peek(sc, 1) == '*')
-			skip_comment(sc);
-		else if (c == ' ' || c == '\t' || c == '\n') {
-			if (c == '\n')
-				sc->line++;
-			sc->at++;
-		} else
-			return;
-	}
-}
-
-static int
-environment(struct scanner *sc)
-{
-	config_error(sc->log, sc->line,
-	    "\"${\" is not allowed: the environment is not consulted "
-	    "(in double quotes, write \\x24{ for the characters themselves)");
-	return -1;
-}
-
-/* \ and up to three octal digits; libconfuse refuses a longer number. */
-static int
-octal_escape(struct scanner *sc)
-{
-	unsigned value = 0, n;
-
-	for (n = 0; isdigit(peek(sc, 0)); n++, sc->at++) {
-		if (n == 3 || peek(sc, 0) > '7')
-			return -1;
-		value = value * 8 + (unsigned)(peek(sc, 0) - '0');
-	}
-	return value >= 1 && value <= 255 ? 0 : -1;
-}
-
-static int
-hex_escape(struct scanner *sc)
-{
-	unsigned n, nonzero = 0;
-
-	for (n = 0; n < 2 && isxdigit(peek(sc, 0)); n++, sc->at++)
-		nonzero |= peek(sc, 0) != '0';
-	return nonzero ? 0 : -1; /* a NUL would cut the string short */
-}
-
-/* What follows a backslash in double quotes; the backslash is behind us. */
-static int
-escape(struct scanner *sc)
-{
-	int c = peek(sc, 0);
-	int r = 0;
-
-	if (c == -1)
-		return 0; /* the string is not closed: said there */
-	if (isdigit(c))
-		r = octal_escape(sc);
-	else {
-		sc->at++;
-		if (c == '\n')
-			sc->line++;
-		else if (c == 'x')
-			r = hex_escape(sc);
-		else if (c >= 0x80 ||
-		    (isalpha(c) && strchr("abefnrtv", c) == NULL))
-			r = -1;
-	}
-	if (r == -1)
-		config_error(sc->log, sc->line, "bad escape sequence");
-	return r;
-}
-
-static enum token_type
-lex_string(struct scanner *sc, int quote)
-{
-	int c, r = 0;
-
-	sc->at++;
-	while ((c = peek(sc, 0)) != quote) {
-		if (c == -1 || c == '\n') {
-			config_error(sc->log, sc->line,
-			    "this string is not closed");
-			return T_BAD;
-		}
-		sc->at++;
-		if (c == '$' && peek(sc, 0) == '{')
-			r |= environment(sc);
-		else if (c == '\\' && quote == '"')
-			r |= escape(sc);
-		else if (c == '\\' && peek(sc, 0) == '\n') {
-			sc->line++;
-			sc->at++;
-		} else if (c == '\\' &&
-		    (peek(sc, 0) == '\\' || peek(sc, 0) == '\''))
-			sc->at++;
-	}
-	sc->at++;
-	return r == 0 ? T_STRING : T_BAD;
-}
-
-static bool
-in_word(int c)
-{
-	return c != -1 && strchr(" \t\n\r#\"'={}()+,*", c) == NULL;
-}
-
-static enum token_type
-lex_word(struct scanner *sc)
-{
-	int r = 0;
-
-	for (; in_word(peek(sc, 0)); sc->at++) {
-		if (peek(sc, 0) == '$' && peek(sc, 1) == '{')
-			r |= environment(sc);
-		if (peek(sc, 0) == '/' &&
-		    (peek(sc, 1) == '/' || peek(sc, 1) == '*')) {
-			config_error(sc->log, sc->line,
-			    "a value with // or /* in it must be quoted");
-			r = -1;
-			sc->at++;
-		}
-	}
-	return r == 0 ? T_WORD : T_BAD;
-}
-
-static enum token_type
-lex(struct scanner *sc)
-{
-	int c = peek(sc, 0);
-
-	if (c == -1)
-		return T_END;
-	if (c == '"' || c == '\'')
-		return lex_string(sc, c);
-	if (in_word(c))
-		return lex_word(sc);
-	sc->at++;
-	switch (c) {
-	case '{':
-		return T_OPEN;
-	case '}':
-		return T_CLOSE;
-	case '=':
-		return T_SET;
-	case ',':
-		return T_COMMA;
-	case '+':
-		if (peek(sc, 0) != '=')
-			return T_STRAY;
-		sc->at++;
-		return T_APPEND;
-	default:
-		return T_STRAY;
-	}
-}
-
 static void
 advance(struct scanner *sc)
 {
 	sc->last_line = sc->tok.line;
 	sc->last_end = sc->tok.end;
-	skip_space(sc);
-	sc->tok.line = sc->line;
-	sc->tok.begin = sc->at;
-	sc->tok.type = lex(sc);
-	sc->tok.end = sc->at;
+	lexer_next(&sc->lex, &sc->tok);
 }
 
 /* ------------------------------------------------------------------ items */
@@ -426,7 +84,7 @@ config_scan_drop(struct scan *s, size_t i)
 	size_t k;
 
 	it->bad = true;
-	blank(s, it->begin, it->end);
+	lexer_blank(s->text, it->begin, it->end);
 	for (k = i + 1; it->is_section && k < s->nitems; k++)
 		if (s->items[k].section == (long)i)
 			s->items[k].bad = true;
@@ -469,7 +127,7 @@ recover(struct scanner *sc, size_t begin, int depth)
 	}
 	if (sc->tok.type == T_END)
 		sc->last_end = sc->tok.begin;
-	blank(sc->scan, begin, sc->last_end);
+	lexer_blank(sc->scan->text, begin, sc->last_end);
 }
 
 static bool
@@ -645,7 +303,7 @@ statements(struct scanner *sc)
 		} else {
 			unexpected(sc, sc->tok.line, "the name of a setting",
 			    "");
-			blank(sc->scan, sc->tok.begin, sc->tok.end);
+			lexer_blank(sc->scan->text, sc->tok.begin, sc->tok.end);
 		}
 		advance(sc);
 	}
@@ -697,17 +355,15 @@ check_twice(struct scan *s, struct config_log *log)
 void
 config_scan(struct scan *s, struct config_log *log, char *text, size_t len)
 {
-	struct scanner sc = { .scan = s, .log = log, .line = 1, .section = -1 };
+	struct scanner sc = { .scan = s, .log = log, .section = -1 };
 	size_t i;
 
 	memset(s, 0, sizeof(*s));
 	s->text = text;
-	s->len = len;
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		blank(s, 0, 3); /* a byte order mark */
-	check_bytes(s, log);
+	lexer_begin(&sc.lex, log, text, len);
 	advance(&sc);
 	statements(&sc);
+	s->cut |= sc.lex.cut;
 	for (i = 0; i < s->nitems; i++)
 		if (s->items[i].bad)
 			config_scan_drop(s, i);

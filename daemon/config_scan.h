@@ -10,20 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where messages go; errors counts those that are no warnings. */
-struct config_log {
-	const char *path;
-	void (*report)(void *, const char *);
-	void *arg;
-	unsigned errors;
-};
-
-/* Line 0 is no line. After CONFIG_ERRORS_MAX errors the rest is not said. */
-#define CONFIG_ERRORS_MAX 50
-void config_error(struct config_log *, unsigned line, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void config_warning(struct config_log *, unsigned line, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+struct config_log;
 
 /* One setting or one section, in the order of the file. */
 struct scan_item {
@@ -42,7 +29,6 @@ struct scan_item {
 
 struct scan {
 	char *text; /* borrowed */
-	size_t len;
 	struct scan_item *items;
 	size_t nitems;
 	bool cut; /* the text ends too early: of no use to libconfuse */
