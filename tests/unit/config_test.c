@@ -348,6 +348,30 @@ no_file(void **state)
 	settings_free(NULL);
 }
 
+/* The manual's example is one that works, and without a warning. */
+static void
+manual(void **state)
+{
+	static struct output o;
+	static char page[65536];
+	struct settings *set;
+	char *example, *end;
+	FILE *f = fopen("man/lictor.conf.5", "r");
+
+	(void)state;
+	assert_non_null(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	assert_non_null(example = strstr(page, ".Bd -literal"));
+	assert_non_null(example = strchr(example, '\n'));
+	assert_non_null(end = strstr(example, ".Ed"));
+	*end = '\0';
+	set = load_text(example, &o);
+	assert_string_equal(o.text, "");
+	assert_non_null(set);
+	settings_free(set);
+}
+
 /* Whatever the file holds, what is said has an end. */
 static void
 many(void **state)
@@ -374,6 +398,7 @@ main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(empty),
 		cmocka_unit_test(no_file),
+		cmocka_unit_test(manual),
 		cmocka_unit_test(many),
 	};
 
