@@ -1,0 +1,533 @@
+/*
+ * sink: a next hop that takes every message and keeps none. One process, one
+ * epoll loop. With a ledger it writes "have ID" for the X-Ledger header of a
+ * message before it says 250. Only CRLF.CRLF ends a message here, so that a
+ * bare CR or LF that came through shows in the counts.
+ *
+ * It ends on SIGTERM, SIGINT or when its seconds are over, with one line of
+ * totals; exit status 0, or 1 when it could not go on.
+ */
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "tests/bench/net.h"
+
+enum {
+	EVENTS = 256,
+	ID_MAX = 64,
+	SECONDS_DEFAULT = 600
+};
+
+enum phase {
+	PH_COMMAND,
+	PH_HEADER,
+	PH_BODY,
+	PH_DELAY,
+	PH_CLOSE
+};
+
+struct conn {
+	TAILQ_ENTRY(conn) entry; /* in the list of those that wait */
+	int fd;
+	enum phase phase;
+	bool waits, wants_out;
+	bool line_begins; /* the octet before in[0] was the LF of a CRLF */
+	char last;	  /* the octet before in[0] */
+	int64_t due_us;
+	char id[ID_MAX];
+	size_t in_bytes, out_bytes;
+	char out[4096];
+	char in[32768];
+};
+
+TAILQ_HEAD(conns, conn);
+
+struct sink {
+	int epfd, lfd;
+	int64_t delay_us;
+	FILE *ledger;
+	struct conns waiting; /* in the order of due_us */
+	uint64_t sessions, open, messages, recipients, bytes, cut;
+};
+
+static volatile sig_atomic_t stop;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* -------------------------------------------------------------- writing */
+
+static void
+conn_close(struct sink *k, struct conn *c)
+{
+	if (c->phase == PH_HEADER || c->phase == PH_BODY)
+		k->cut++;
+	if (c->waits)
+		TAILQ_REMOVE(&k->waiting, c, entry);
+	close(c->fd);
+	free(c);
+	k->open--;
+}
+
+static void
+watch(struct sink *k, struct conn *c, bool out)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+
+	if (c->wants_out == out)
+		return;
+	if (out)
+		ev.events = EPOLLOUT; /* nothing more is read meanwhile */
+	if (epoll_ctl(k->epfd, EPOLL_CTL_MOD, c->fd, &ev) == -1)
+		err(1, "epoll_ctl");
+	c->wants_out = out;
+}
+
+/* 0, or -1 when the connection is of no more use. */
+static int
+conn_flush(struct sink *k, struct conn *c)
+{
+	ssize_t n;
+
+	while (c->out_bytes > 0) {
+		n = send(c->fd, c->out, c->out_bytes, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno == EAGAIN) {
+			watch(k, c, true);
+			return 0;
+		}
+		if (n == -1)
+			return -1;
+		c->out_bytes -= (size_t)n;
+		memmove(c->out, c->out + n, c->out_bytes);
+	}
+	watch(k, c, false);
+	return c->phase == PH_CLOSE ? -1 : 0;
+}
+
+static void
+reply(struct conn *c, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(c->out + c->out_bytes, text, n);
+	c->out_bytes += n;
+}
+
+/* Room for the longest reply must be left before a line is taken. */
+static bool
+has_room(const struct conn *c)
+{
+	return sizeof(c->out) - c->out_bytes >= 256;
+}
+
+/* ------------------------------------------------------------- commands */
+
+static void
+cmd_helo(struct sink *k, struct conn *c)
+{
+	(void)k;
+	reply(c, "250 sink.bench.example\r\n");
+}
+
+static void
+cmd_ehlo(struct sink *k, struct conn *c)
+{
+	(void)k;
+	reply(c,
+	    "250-sink.bench.example\r\n250-PIPELINING\r\n"
+	    "250-8BITMIME\r\n250 SIZE 1073741824\r\n");
+}
+
+static void
+cmd_ok(struct sink *k, struct conn *c)
+{
+	(void)k;
+	reply(c, "250 2.0.0 ok\r\n");
+}
+
+static void
+cmd_rcpt(struct sink *k, struct conn *c)
+{
+	k->recipients++;
+	reply(c, "250 2.1.5 ok\r\n");
+}
+
+static void
+cmd_data(struct sink *k, struct conn *c)
+{
+	(void)k;
+	c->phase = PH_HEADER;
+	c->line_begins = true;
+	c->last = '\n';
+	c->id[0] = '\0';
+	reply(c, "354 go on\r\n");
+}
+
+static void
+cmd_quit(struct sink *k, struct conn *c)
+{
+	(void)k;
+	c->phase = PH_CLOSE;
+	reply(c, "221 2.0.0 bye\r\n");
+}
+
+static void
+cmd_unknown(struct sink *k, struct conn *c)
+{
+	(void)k;
+	reply(c, "500 5.5.1 what?\r\n");
+}
+
+static const struct {
+	const char *verb;
+	void (*run)(struct sink *, struct conn *);
+} commands[] = {
+	{ "HELO", cmd_helo }, { "EHLO", cmd_ehlo }, { "MAIL", cmd_ok },
+	{ "RCPT", cmd_rcpt }, { "DATA", cmd_data }, { "RSET", cmd_ok },
+	{ "NOOP", cmd_ok }, { "XFOR", cmd_ok }, /* XFORWARD */
+	{ "XCLI", cmd_ok },			/* XCLIENT */
+	{ "QUIT", cmd_quit },
+	{ "", cmd_unknown }, /* the row that always matches */
+};
+
+static void
+take_command(struct sink *k, struct conn *c, const char *line)
+{
+	size_t i = 0;
+
+	while (
+	    strncasecmp(line, commands[i].verb, strlen(commands[i].verb)) != 0)
+		i++;
+	commands[i].run(k, c);
+}
+
+/* -------------------------------------------------------------- message */
+
+static void
+take_header(struct conn *c, const char *line, size_t n)
+{
+	static const char name[] = "X-Ledger:";
+	size_t skip = sizeof(name) - 1;
+
+	if (n <= 2) {
+		c->phase = PH_BODY;
+		return;
+	}
+	if (n < skip || strncasecmp(line, name, skip) != 0)
+		return;
+	while (skip < n && line[skip] == ' ')
+		skip++;
+	n -= skip + 2;
+	if (n >= sizeof(c->id))
+		n = sizeof(c->id) - 1;
+	memcpy(c->id, line + skip, n);
+	c->id[n] = '\0';
+}
+
+static void
+take_dot(struct sink *k, struct conn *c)
+{
+	k->messages++;
+	if (k->ledger != NULL &&
+	    fprintf(k->ledger, "have %s\n", c->id[0] ? c->id : "-") < 0)
+		err(1, "ledger");
+	if (k->delay_us == 0) {
+		c->phase = PH_COMMAND;
+		reply(c, "250 2.0.0 taken\r\n");
+		return;
+	}
+	c->phase = PH_DELAY;
+	c->due_us = net_now_us() + k->delay_us;
+	c->waits = true;
+	TAILQ_INSERT_TAIL(&k->waiting, c, entry);
+}
+
+/*
+ * A line of the message that ends in LF, or a part of one that is too long
+ * to be seen whole. A dot counts only where CRLF stands on both sides.
+ */
+static void
+take_data(struct sink *k, struct conn *c, const char *line, size_t n)
+{
+	bool begins = c->line_begins;
+	char before = n > 1 ? line[n - 2] : c->last;
+
+	k->bytes += n;
+	c->line_begins = line[n - 1] == '\n' && before == '\r';
+	c->last = line[n - 1];
+	if (begins && c->line_begins && n == 3 && line[0] == '.')
+		take_dot(k, c);
+	else if (begins && c->line_begins && c->phase == PH_HEADER)
+		take_header(c, line, n);
+}
+
+static bool
+takes_input(const struct conn *c)
+{
+	return c->phase != PH_DELAY && c->phase != PH_CLOSE && has_room(c);
+}
+
+static void
+take_lines(struct sink *k, struct conn *c)
+{
+	char *line = c->in, *end;
+	size_t left = c->in_bytes, n;
+
+	while (left > 0 && takes_input(c)) {
+		end = memchr(line, '\n', left);
+		if (end == NULL && left < sizeof(c->in))
+			break;
+		n = end == NULL ? left : (size_t)(end - line) + 1;
+		if (c->phase == PH_COMMAND) {
+			line[n - 1] = '\0';
+			take_command(k, c, line);
+		} else {
+			take_data(k, c, line, n);
+		}
+		line += n;
+		left -= n;
+	}
+	memmove(c->in, line, left);
+	c->in_bytes = left;
+}
+
+/* ----------------------------------------------------------------- loop */
+
+/* Take what stands in the buffer and answer it in one write. */
+static void
+conn_go(struct sink *k, struct conn *c)
+{
+	size_t before;
+
+	do {
+		before = c->in_bytes;
+		take_lines(k, c);
+		if (conn_flush(k, c) == -1) {
+			conn_close(k, c);
+			return;
+		}
+	} while (!c->wants_out && c->in_bytes < before && c->in_bytes > 0 &&
+	    takes_input(c));
+}
+
+static void
+conn_read(struct sink *k, struct conn *c)
+{
+	ssize_t n;
+
+	if (c->in_bytes == sizeof(c->in)) {
+		conn_close(k, c); /* it talks on while its answer is due */
+		return;
+	}
+	n = recv(c->fd, c->in + c->in_bytes, sizeof(c->in) - c->in_bytes, 0);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_close(k, c);
+		return;
+	}
+	c->in_bytes += (size_t)n;
+	if (c->phase == PH_HEADER || c->phase == PH_BODY)
+		net_quickack(c->fd);
+	conn_go(k, c);
+}
+
+static void
+conn_event(struct sink *k, struct conn *c, uint32_t events)
+{
+	if (!c->wants_out) {
+		conn_read(k, c);
+		return;
+	}
+	if (events & (EPOLLERR | EPOLLHUP) || conn_flush(k, c) == -1)
+		conn_close(k, c);
+	else if (!c->wants_out)
+		conn_go(k, c);
+}
+
+static void
+conn_new(struct sink *k, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct conn *c;
+	int on = 1;
+
+	/* The buffers are not cleared: a session uses a page or two. */
+	if ((c = malloc(sizeof(*c))) == NULL)
+		err(1, NULL);
+	memset(c, 0, offsetof(struct conn, out));
+	c->fd = fd;
+	ev.data.ptr = c;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (epoll_ctl(k->epfd, EPOLL_CTL_ADD, fd, &ev) == -1)
+		err(1, "epoll_ctl");
+	k->sessions++;
+	k->open++;
+	reply(c, "220 sink.bench.example ESMTP\r\n");
+	if (conn_flush(k, c) == -1)
+		conn_close(k, c);
+}
+
+static void
+accept_all(struct sink *k)
+{
+	int fd;
+
+	while ((fd = accept4(k->lfd, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1)
+		conn_new(k, fd);
+	if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		err(1, "accept");
+}
+
+/* Answer those whose delay is over; the milliseconds to the next, or -1. */
+static int
+answer_due(struct sink *k)
+{
+	struct conn *c;
+	int64_t now;
+
+	while ((c = TAILQ_FIRST(&k->waiting)) != NULL) {
+		now = net_now_us();
+		if (c->due_us > now)
+			return (int)((c->due_us - now) / 1000) + 1;
+		TAILQ_REMOVE(&k->waiting, c, entry);
+		c->waits = false;
+		c->phase = PH_COMMAND;
+		reply(c, "250 2.0.0 taken\r\n");
+		conn_go(k, c);
+	}
+	return -1;
+}
+
+static void
+serve(struct sink *k, const sigset_t *unblocked)
+{
+	struct epoll_event ev[EVENTS];
+	int i, n, wait_ms;
+
+	while (!stop) {
+		wait_ms = answer_due(k);
+		n = epoll_pwait(k->epfd, ev, EVENTS, wait_ms, unblocked);
+		if (n == -1 && errno != EINTR)
+			err(1, "epoll_pwait");
+		for (i = 0; i < n; i++) {
+			if (ev[i].data.ptr == NULL)
+				accept_all(k);
+			else
+				conn_event(k, ev[i].data.ptr, ev[i].events);
+		}
+	}
+}
+
+static void catch (sigset_t *before, int secs)
+{
+	static const int sigs[] = { SIGTERM, SIGINT, SIGALRM };
+	struct sigaction sa = { .sa_handler = on_signal };
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++) {
+		sigaddset(&set, sigs[i]);
+		sigaction(sigs[i], &sa, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &set, before);
+	alarm((unsigned)secs);
+}
+
+__attribute__((noreturn)) static void
+usage(void)
+{
+	fprintf(stderr,
+	    "usage: sink [-S seconds] [--ledger file] "
+	    "[--delay-ms number] address:port\n");
+	exit(2);
+}
+
+static int
+number(const char *arg, int most)
+{
+	const char *trouble;
+	int n = (int)strtonum(arg, 0, most, &trouble);
+
+	if (trouble != NULL)
+		errx(2, "%s: %s (0 to %d)", arg, trouble, most);
+	return n;
+}
+
+/* The seconds this run may last. */
+static int
+options(struct sink *k, int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "seconds", required_argument, NULL, 'S' },
+		{ "ledger", required_argument, NULL, 'l' },
+		{ "delay-ms", required_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int ch, secs = SECONDS_DEFAULT;
+
+	while ((ch = getopt_long(argc, argv, "S:l:d:", longopts, NULL)) != -1) {
+		if (ch == 'S')
+			secs = number(optarg, 86400);
+		else if (ch == 'd')
+			k->delay_us = (int64_t)number(optarg, 600000) * 1000;
+		else if (ch != 'l')
+			usage();
+		else if ((k->ledger = fopen(optarg, "ae")) == NULL)
+			err(1, "%s", optarg);
+	}
+	if (argc - optind != 1)
+		usage();
+	if (k->ledger != NULL)
+		setvbuf(k->ledger, NULL, _IOLBF, 0);
+	return secs;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sink k = { .waiting = TAILQ_HEAD_INITIALIZER(k.waiting) };
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct sockaddr_storage ss;
+	sigset_t before;
+
+	catch (&before, options(&k, argc, argv));
+	net_raise_nofile();
+	if (net_endpoint(&ss, argv[optind]) == -1 ||
+	    (k.lfd = net_listen(&ss, true)) == -1)
+		err(1, "%s", argv[optind]);
+	if ((k.epfd = epoll_create1(EPOLL_CLOEXEC)) == -1 ||
+	    epoll_ctl(k.epfd, EPOLL_CTL_ADD, k.lfd, &ev) == -1)
+		err(1, "epoll");
+	serve(&k, &before);
+	if (k.ledger != NULL && fclose(k.ledger) != 0)
+		err(1, "ledger");
+	printf("sessions=%" PRIu64 " messages=%" PRIu64 " recipients=%" PRIu64
+	       " bytes=%" PRIu64 " cut=%" PRIu64 " open=%" PRIu64 "\n",
+	    k.sessions, k.messages, k.recipients, k.bytes, k.cut, k.open);
+	return 0;
+}
