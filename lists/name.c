@@ -1,0 +1,165 @@
+/*
+ * Domain names and mailboxes. Canonical is: lower case in ASCII, no dot at
+ * the end, a local part without its quotes. All parsers read forwards with a
+ * length and fail with -1 on anything else.
+ */
+#include <string.h>
+
+#include "lists/name.h"
+
+#define LABEL_MAX 63
+
+static bool
+is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9');
+}
+
+/* atext of RFC 5322 3.2.3, the octets of an unquoted local part. */
+static bool
+is_atext(char c)
+{
+	return c != '\0' &&
+	    (is_alnum(c) || strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+int
+name_canonical(char out[NAME_TEXT_MAX], const char *text, size_t len)
+{
+	size_t i, label = 0;
+
+	if (len == 0 || len >= NAME_TEXT_MAX)
+		return -1;
+	for (i = 0; i < len; i++) {
+		if (text[i] == '.') {
+			if (label == 0)
+				return -1;
+			label = 0;
+		} else {
+			if (!is_alnum(text[i]) && text[i] != '-' &&
+			    text[i] != '_')
+				return -1;
+			if (++label > LABEL_MAX)
+				return -1;
+		}
+		out[i] = ascii_lower(text[i]);
+	}
+	out[len] = '\0';
+	return label == 0 ? -1 : 0;
+}
+
+/* RFC 3696 section 2: no top-level domain is all digits. */
+bool
+name_is_domain(const char *canonical)
+{
+	const char *last = strrchr(canonical, '.');
+
+	last = last == NULL ? canonical : last + 1;
+	return last[strspn(last, "0123456789")] != '\0';
+}
+
+/* Octets used up by a quoted local part, or 0. */
+static size_t
+parse_quoted(char out[LOCAL_MAX + 1], const char *text, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 1; i < len && text[i] != '"'; i++) {
+		if (text[i] == '\\' && ++i == len)
+			return 0;
+		if (text[i] < 0x20 || text[i] > 0x7e || n == LOCAL_MAX)
+			return 0;
+		out[n++] = text[i];
+	}
+	out[n] = '\0';
+	return i < len && n > 0 ? i + 1 : 0;
+}
+
+/* Octets used up by a dot-string, or 0. */
+static size_t
+parse_dots(char out[LOCAL_MAX + 1], const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && text[i] != '@'; i++) {
+		if (i == LOCAL_MAX)
+			return 0;
+		if (text[i] == '.') {
+			if (i == 0 || text[i - 1] == '.')
+				return 0;
+		} else if (!is_atext(text[i])) {
+			return 0;
+		}
+		out[i] = text[i];
+	}
+	out[i] = '\0';
+	return i > 0 && text[i - 1] != '.' ? i : 0;
+}
+
+/* Mailbox = Local-part "@" Domain, RFC 5321 4.1.2; no address literals. */
+int
+mailbox_parse(struct mailbox *m, const char *text, size_t len, const char **why)
+{
+	size_t n;
+
+	if (len > 0 && text[0] == '"')
+		n = parse_quoted(m->local, text, len);
+	else
+		n = parse_dots(m->local, text, len);
+	if (n == 0) {
+		*why = "the part before the @ is no local part (at most 64 "
+		       "ASCII octets)";
+		return -1;
+	}
+	if (n == len || text[n] != '@') {
+		*why = "an address is written user@domain";
+		return -1;
+	}
+	n++;
+	if (name_canonical(m->domain, text + n, len - n) == -1 ||
+	    !name_is_domain(m->domain)) {
+		*why = "the part behind the @ is no domain name (ASCII, no "
+		       "dot at the end)";
+		return -1;
+	}
+	return 0;
+}
+
+static bool
+needs_quotes(const char *local)
+{
+	const char *p;
+
+	for (p = local; *p != '\0'; p++)
+		if (*p != '.' && !is_atext(*p))
+			return true;
+	return local[0] == '\0' || local[0] == '.' || p[-1] == '.' ||
+	    strstr(local, "..") != NULL;
+}
+
+void
+mailbox_format(char out[MAILBOX_TEXT_MAX], const char *local,
+    const char *domain)
+{
+	bool quotes = needs_quotes(local);
+	char *p = out, *end = out + 2 * LOCAL_MAX;
+
+	if (quotes)
+		*p++ = '"';
+	for (; *local != '\0' && p < end; local++) {
+		if (quotes && (*local == '"' || *local == '\\'))
+			*p++ = '\\';
+		*p++ = *local;
+	}
+	if (quotes)
+		*p++ = '"';
+	*p++ = '@';
+	strlcpy(p, domain, (size_t)(out + MAILBOX_TEXT_MAX - p));
+}

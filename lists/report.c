@@ -1,0 +1,93 @@
+/*
+ * Messages of the compiler. Whatever a source holds, a message is printable
+ * ASCII: other octets come out as '?'. A message too long for its place is
+ * cut; a message is the one thing that may be.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lists/list.h"
+#include "lists/report.h"
+
+static void
+make_printable(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s < 0x20 || *s > 0x7e)
+			*s = '?';
+}
+
+static void
+error_fill(struct list_error *e, const char *file, unsigned line,
+    const char *fmt, va_list ap)
+{
+	strlcpy(e->file, file, sizeof(e->file));
+	make_printable(e->file);
+	e->line = line;
+	if (vsnprintf(e->text, sizeof(e->text), fmt, ap) < 0)
+		strlcpy(e->text, "message cannot be shown", sizeof(e->text));
+	make_printable(e->text);
+}
+
+static void
+report_send(struct report *r, bool warning, const char *file, unsigned line,
+    const char *fmt, va_list ap)
+{
+	struct list_error e;
+
+	if (!warning)
+		r->errors++;
+	if (r->send == NULL)
+		return;
+	error_fill(&e, file == NULL ? r->dir : "", line, fmt, ap);
+	if (file != NULL) {
+		if (r->dir != NULL) {
+			strlcpy(e.file, r->dir, sizeof(e.file));
+			strlcat(e.file, "/", sizeof(e.file));
+		}
+		strlcat(e.file, file, sizeof(e.file));
+		make_printable(e.file);
+	}
+	r->send(r->arg, warning, &e);
+}
+
+void
+list_error_set(struct list_error *e, const char *file, unsigned line,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	error_fill(e, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void
+report_error(struct report *r, const char *file, unsigned line, const char *fmt,
+    ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_send(r, false, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void
+report_warning(struct report *r, const char *file, unsigned line,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_send(r, true, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void
+report_pass(struct report *r, const struct list_error *e)
+{
+	r->errors++;
+	if (r->send != NULL)
+		r->send(r->arg, false, e);
+}
