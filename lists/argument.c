@@ -139,3 +139,19 @@ argument_parse(char out[SOURCE_ARG_MAX + 1], enum list_action action,
 		return -1;
 	}
 }
+
+int
+target_addr(struct addr *a, const char *target)
+{
+	char buf[ADDR_TEXT_MAX];
+	const char *end;
+
+	if (target[0] == '[')
+		end = strchr(++target, ']');
+	else
+		end = strchr(target, ':');
+	if (end == NULL || (size_t)(end - target) >= sizeof(buf))
+		return -1;
+	strlcpy(buf, target, (size_t)(end - target) + 1);
+	return addr_parse(a, buf);
+}

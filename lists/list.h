@@ -62,7 +62,7 @@ bool prefix_meets(const struct prefix *, const struct prefix *);
 /* ----------------------------------------------------------------- names */
 
 #define NAME_TEXT_MAX	 256 /* a domain name of 255 octets, with its NUL */
-#define MAILBOX_TEXT_MAX 384 /* local part, @, domain, NUL */
+#define MAILBOX_TEXT_MAX 544 /* local part, @, domain, NUL */
 
 /*
  * Check a domain name (letters, digits, dash, underscore; labels of 1 to 63
@@ -269,5 +269,12 @@ enum compile_outcome list_compile(
  */
 enum compile_outcome list_previous(
     const struct list_compile *, char *name, size_t size);
+
+/*
+ * Write what a compile would change, one entry a line: "LIST: - ENTRY" for
+ * what goes, "LIST: + ENTRY" for what comes. Nothing is written elsewhere and
+ * no guard is asked. COMPILE_UNCHANGED, or why it would not compile.
+ */
+enum compile_outcome list_diff(const struct list_compile *, FILE *);
 
 #endif

@@ -1,0 +1,117 @@
+/*
+ * A compiled list as source again. A dump keeps the order of the source, so
+ * that it compiles to the same records and the same first domain; only the
+ * file and line of each entry are those of the dump.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lists/dump.h"
+#include "lists/lookup.h"
+#include "lists/source.h"
+
+struct loader {
+	struct source *source;
+	const char *file; /* of the last entry; most are of the same */
+};
+
+static const char *
+copy(struct source *s, const char *text)
+{
+	return arena_copy(&s->strings, text, strlen(text));
+}
+
+static bool
+load_one(void *arg, const char *key, size_t len, const struct list_entry *le)
+{
+	struct loader *ld = arg;
+	struct entry e;
+
+	if (ld->file == NULL || strcmp(ld->file, le->file) != 0)
+		ld->file = copy(ld->source, le->file);
+	memset(&e, 0, sizeof(e));
+	e.key = arena_copy(&ld->source->strings, key, len);
+	e.argument = copy(ld->source, le->argument);
+	e.text = copy(ld->source, le->text);
+	e.file = ld->file;
+	e.until = le->until;
+	e.line = le->line;
+	e.action = (uint8_t)le->action;
+	source_add(ld->source, &e);
+	return true;
+}
+
+int
+dump_load(struct source *s, struct list *l)
+{
+	struct loader ld = { s, NULL };
+	struct report none;
+
+	memset(&none, 0, sizeof(none));
+	source_init(s, list_id(l));
+	if (list_each(l, load_one, &ld) == -1) {
+		source_free(s);
+		return -1;
+	}
+	source_merge(s, &none);
+	return 0;
+}
+
+int
+dump_list(struct list *l, FILE *out)
+{
+	struct source s;
+	size_t i;
+
+	if (dump_load(&s, l) == -1)
+		return -1;
+	source_order_by_line(&s);
+	for (i = 0; i < s.n; i++) {
+		source_print(s.id, &s.entries[i], out);
+		fputc('\n', out);
+	}
+	source_free(&s);
+	return 0;
+}
+
+static void
+print_change(char sign, enum list_id id, const struct entry *e, FILE *out)
+{
+	fprintf(out, "%s: %c ", list_name(id), sign);
+	source_print(id, e, out);
+	fputc('\n', out);
+}
+
+static bool
+same_meaning(const struct entry *a, const struct entry *b)
+{
+	return a->action == b->action && a->until == b->until &&
+	    strcmp(a->argument, b->argument) == 0 &&
+	    strcmp(a->text, b->text) == 0;
+}
+
+void
+dump_diff(const struct source *old, const struct source *new, FILE *out)
+{
+	const struct entry *a = old->entries, *b = new->entries;
+	const struct entry *enda = a + old->n, *endb = b + new->n;
+	int order;
+
+	while (a < enda || b < endb) {
+		if (a == enda)
+			order = 1;
+		else if (b == endb)
+			order = -1;
+		else
+			order = strcmp(a->key, b->key);
+		if (order == 0 && same_meaning(a, b)) {
+			a++;
+			b++;
+			continue;
+		}
+		if (order <= 0)
+			print_change('-', new->id, a++, out);
+		if (order >= 0)
+			print_change('+', new->id, b++, out);
+	}
+}

@@ -1,0 +1,185 @@
+/*
+ * A generation as its readers see it: nine open lists of one folder. It opens
+ * whole or not at all; whoever has one open keeps it, whatever happens to the
+ * newer ones.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lists/dump.h"
+#include "lists/find.h"
+#include "lists/lookup.h"
+#include "lists/report.h"
+#include "lists/store.h"
+
+struct generation {
+	char name[GENERATION_NAME_MAX];
+	uint64_t number;
+	struct list *lists[LIST_COUNT];
+};
+
+/*
+ * The generation that this process found damaged, with what was wrong. It
+ * outlives every struct generation, of which there may be none.
+ */
+static char bad_name[GENERATION_NAME_MAX];
+static struct list_error bad_error;
+
+static struct generation *
+generation_open(int state_dirfd, const char *name, struct list_error *e)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	char path[sizeof(e->file)];
+	int i, dirfd;
+
+	if (g == NULL) {
+		list_error_set(e, name, 0, "%s", strerror(errno));
+		return NULL;
+	}
+	strlcpy(g->name, name, sizeof(g->name));
+	g->number = generation_parse(name);
+	dirfd = openat(state_dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd == -1) {
+		list_error_set(e, name, 0, "%s", strerror(errno));
+		goto fail;
+	}
+	for (i = 0; i < LIST_COUNT; i++) {
+		g->lists[i] = list_open(dirfd, (enum list_id)i, e);
+		if (g->lists[i] == NULL) {
+			snprintf(path, sizeof(path), "%s/%.40s", name, e->file);
+			strlcpy(e->file, path, sizeof(e->file));
+			goto fail;
+		}
+	}
+	close(dirfd);
+	return g;
+fail:
+	if (dirfd != -1)
+		close(dirfd);
+	generation_close(g);
+	return NULL;
+}
+
+enum generation_state
+generation_refresh(struct generation **g, int state_dirfd, struct list_error *e)
+{
+	char name[GENERATION_NAME_MAX];
+	struct generation *next;
+	ssize_t n;
+
+	n = readlinkat(state_dirfd, "current", name, sizeof(name) - 1);
+	if (n == -1) {
+		list_error_set(e, "current", 0, "%s",
+		    errno == ENOENT ?
+			"there is no generation: compile the lists" :
+			strerror(errno));
+		return GENERATION_BAD;
+	}
+	name[n] = '\0';
+	if (*g != NULL && strcmp((*g)->name, name) == 0)
+		return GENERATION_SAME;
+	if (generation_parse(name) == 0) {
+		list_error_set(e, "current", 0, "`%s` is no generation", name);
+		return GENERATION_BAD;
+	}
+	if (strcmp(bad_name, name) == 0) {
+		*e = bad_error;
+		return GENERATION_BAD;
+	}
+	next = generation_open(state_dirfd, name, e);
+	if (next == NULL) {
+		strlcpy(bad_name, name, sizeof(bad_name));
+		bad_error = *e;
+		return GENERATION_BAD;
+	}
+	generation_close(*g);
+	*g = next;
+	return GENERATION_NEW;
+}
+
+const char *
+generation_name(const struct generation *g)
+{
+	return g->name;
+}
+
+uint64_t
+generation_number(const struct generation *g)
+{
+	return g->number;
+}
+
+void
+generation_begin(struct generation *g)
+{
+	int i;
+
+	for (i = 0; i < LIST_COUNT; i++)
+		list_begin(g->lists[i]);
+}
+
+void
+generation_close(struct generation *g)
+{
+	int i;
+
+	if (g == NULL)
+		return;
+	for (i = 0; i < LIST_COUNT; i++)
+		list_close(g->lists[i]);
+	free(g);
+}
+
+void
+generation_info(const struct generation *g, enum list_id id,
+    struct list_info *info)
+{
+	const struct list_meta *m = list_meta(g->lists[id]);
+
+	info->count = m->count;
+	info->has_names = m->names;
+	info->first = m->first;
+}
+
+enum list_found
+list_find_addr(const struct generation *g, enum list_id id,
+    const struct addr *a, int64_t now, struct list_entry *e)
+{
+	struct prefix p = { *a, a->family == 4 ? 32 : 128 };
+
+	if (a->family == 0)
+		return LIST_NONE;
+	return find_prefix(g->lists[id], &p, now, e, NULL);
+}
+
+enum list_found
+list_find_name(const struct generation *g, enum list_id id, const char *name,
+    int64_t now, struct list_entry *e)
+{
+	return find_name(g->lists[id], name, now, e, NULL);
+}
+
+enum list_found
+list_find_mailbox(const struct generation *g, enum list_id id,
+    const char *local, const char *domain, int64_t now, struct list_entry *e)
+{
+	return find_mailbox(g->lists[id], local, domain, now, e, NULL);
+}
+
+enum list_found
+list_find_text(const struct generation *g, enum list_id id, const char *key,
+    int64_t now, struct list_entry *e, char matched[MAILBOX_TEXT_MAX])
+{
+	return find_text(g->lists[id], key, now, e, matched);
+}
+
+int
+list_dump(const struct generation *g, enum list_id id, FILE *out)
+{
+	return dump_list(g->lists[id], out);
+}

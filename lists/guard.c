@@ -1,0 +1,392 @@
+/*
+ * Guards against the slip of a hand: lists that are well formed and yet would
+ * shut out the administrator, lose mail or half a list. Each names the entry
+ * and says how to override it; none looks at anything but the lists and what
+ * it was given. Expired entries do no harm and are passed over.
+ */
+#include <string.h>
+
+#include "lists/guard.h"
+#include "lists/key.h"
+#include "lists/table.h"
+
+#define OVERRIDE   "(-f overrides)"
+#define HALF_LEAST 50
+#define WIDEST_V4  8
+#define WIDEST_V6  19
+
+#define BAN_LISTS (BIT(LIST_BANNED) | BIT(LIST_BANS))
+
+/* Something that no ban may meet. */
+struct protected
+{
+	struct prefix prefix;
+	const char *what; /* "protect", "next hop", ... */
+	const char *file; /* or NULL */
+	unsigned line;
+	bool whole; /* only a ban that holds all of it counts */
+};
+
+/* The lists of bans with the prefix lengths they hold. */
+struct bans {
+	const struct source *list;
+	bool lens[2][129];
+};
+
+unsigned
+guard_needs(unsigned changed)
+{
+	unsigned need = changed;
+
+	if (changed & BAN_LISTS)
+		need |= BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES);
+	if (changed & (BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
+		need |= BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES);
+	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
+		need |= BIT(LIST_DOMAINS) | BIT(LIST_ROUTES);
+	return need;
+}
+
+static bool
+is_live(const struct guard *g, const struct entry *e)
+{
+	return e->until == 0 || e->until > g->now;
+}
+
+void
+guard_loss(struct report *r, enum list_id id, size_t before, size_t after)
+{
+	if (id == LIST_BANS)
+		return; /* what is taken out there is meant to go */
+	if (before > 0 && after == 0)
+		report_error(r, list_name(id), 0,
+		    "the list would become empty: it has %zu entries in force " OVERRIDE,
+		    before);
+	else if (before >= HALF_LEAST && after < before - before / 2)
+		report_error(r, list_name(id), 0,
+		    "more than half would go: %zu entries in force, %zu now " OVERRIDE,
+		    before, after);
+}
+
+/* --------------------------------------------------------------- networks */
+
+static void
+guard_width(const struct guard *g, const struct source *s)
+{
+	const struct entry *e;
+	char text[PREFIX_TEXT_MAX];
+	struct prefix p;
+
+	for (e = s->entries; e < s->entries + s->n; e++) {
+		if (key_to_prefix(&p, e->key, strlen(e->key)) == -1 ||
+		    p.len >= (p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6) ||
+		    !is_live(g, e))
+			continue;
+		report_error(g->report, e->file, e->line,
+		    "%s is wider than /%d " OVERRIDE, prefix_format(&p, text),
+		    p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6);
+	}
+}
+
+static void
+report_ban(const struct guard *g, const struct entry *ban,
+    const struct protected *p)
+{
+	char key[KEY_MAX], text[PREFIX_TEXT_MAX];
+
+	key_format(key, LIST_BANNED, ban->key, strlen(ban->key));
+	prefix_format(&p->prefix, text);
+	if (p->file == NULL)
+		report_error(g->report, ban->file, ban->line,
+		    "the ban %s meets %s %s " OVERRIDE, key, p->what, text);
+	else
+		report_error(g->report, ban->file, ban->line,
+		    "the ban %s meets %s %s (%s:%u) " OVERRIDE, key, p->what,
+		    text, p->file, p->line);
+}
+
+/*
+ * Bans as wide as the protected network or wider, most specific first: what
+ * is allowed by a more specific entry is out of reach of the wider ones.
+ */
+static void
+guard_wider(const struct guard *g, const struct bans bans[2],
+    const struct protected *p)
+{
+	const struct entry *e;
+	char key[KEY_MAX];
+	struct prefix q = p->prefix;
+	bool allowed = false;
+	int i, len, v6 = q.addr.family == 6;
+
+	for (len = q.len; len >= 0 && !allowed; len--) {
+		if (len < q.len)
+			q.addr.bytes[len / 8] &= (uint8_t) ~(0x80 >> (len % 8));
+		q.len = (uint8_t)len;
+		key_from_prefix(key, &q);
+		for (i = 0; i < 2; i++) {
+			if (bans[i].list == NULL || !bans[i].lens[v6][len])
+				continue;
+			e = source_find(bans[i].list, key);
+			if (e == NULL || !is_live(g, e))
+				continue;
+			if (e->action == ACT_ALLOW)
+				allowed = true;
+			else
+				report_ban(g, e, p);
+		}
+	}
+}
+
+/* The first entry whose key is not less. */
+static const struct entry *
+lower_bound(const struct source *s, const char *key)
+{
+	size_t low = 0, high = s->n, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (strcmp(s->entries[middle].key, key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return s->entries + low;
+}
+
+/* The last address of a prefix. */
+static void
+last_of(struct prefix *p, uint8_t len)
+{
+	int i, size = p->addr.family == 4 ? 32 : 128;
+
+	for (i = len; i < size; i++)
+		p->addr.bytes[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+}
+
+/* Bans inside the protected network: keys of one length sort by address. */
+static void
+guard_narrower(const struct guard *g, const struct bans *b,
+    const struct protected *p)
+{
+	const struct entry *e, *end = b->list->entries + b->list->n;
+	struct prefix first = p->prefix, last = p->prefix;
+	char from[KEY_MAX], to[KEY_MAX];
+	int len, v6 = p->prefix.addr.family == 6;
+
+	last_of(&last, p->prefix.len);
+	for (len = p->prefix.len + 1; len <= (v6 ? 128 : 32); len++) {
+		if (!b->lens[v6][len])
+			continue;
+		first.len = last.len = (uint8_t)len;
+		key_from_prefix(from, &first);
+		key_from_prefix(to, &last);
+		for (e = lower_bound(b->list, from);
+		     e < end && strcmp(e->key, to) <= 0; e++)
+			if (e->action != ACT_ALLOW && is_live(g, e))
+				report_ban(g, e, p);
+	}
+}
+
+static void
+guard_protected(const struct guard *g, const struct bans bans[2],
+    const struct protected *p)
+{
+	int i;
+
+	if (p->prefix.addr.family == 0)
+		return;
+	guard_wider(g, bans, p);
+	for (i = 0; i < 2 && !p->whole; i++)
+		if (bans[i].list != NULL)
+			guard_narrower(g, &bans[i], p);
+}
+
+static struct prefix
+whole_address(const struct addr *a)
+{
+	struct prefix p;
+
+	p.addr = *a;
+	p.len = a->family == 4 ? 32 : 128;
+	return p;
+}
+
+static void
+guard_relays(const struct guard *g, const struct bans bans[2])
+{
+	const struct source *s = g->lists[LIST_RELAY];
+	const struct entry *e;
+	struct protected p = { .what = "relay", .whole = true };
+
+	for (e = s->entries; e < s->entries + s->n; e++) {
+		if (e->action != ACT_RELAY || !is_live(g, e) ||
+		    key_to_prefix(&p.prefix, e->key, strlen(e->key)) == -1)
+			continue;
+		p.file = e->file;
+		p.line = e->line;
+		guard_protected(g, bans, &p);
+	}
+}
+
+static void
+guard_hops(const struct guard *g, const struct bans bans[2])
+{
+	const struct source *s = g->lists[LIST_ROUTES];
+	const struct entry *e;
+	struct protected p = { .what = "next hop" };
+	struct addr a;
+
+	for (e = s->entries; e < s->entries + s->n; e++) {
+		if (e->action != ACT_SMTP || !is_live(g, e) ||
+		    target_addr(&a, e->argument) == -1)
+			continue;
+		p.prefix = whole_address(&a);
+		p.file = e->file;
+		p.line = e->line;
+		guard_protected(g, bans, &p);
+	}
+}
+
+static void
+guard_bans(const struct guard *g)
+{
+	static const enum list_id ids[2] = { LIST_BANNED, LIST_BANS };
+	struct protected p = { .what = "protect" };
+	struct bans bans[2];
+	struct prefix q;
+	size_t i, j;
+
+	memset(bans, 0, sizeof(bans));
+	for (i = 0; i < 2; i++) {
+		bans[i].list = g->lists[ids[i]];
+		for (j = 0; j < bans[i].list->n; j++)
+			if (key_to_prefix(&q, bans[i].list->entries[j].key,
+				strlen(bans[i].list->entries[j].key)) == 0)
+				bans[i].lens[q.addr.family == 6][q.len] = true;
+	}
+	for (i = 0; i < g->ask->nprotect; i++) {
+		p.prefix = g->ask->protect[i];
+		guard_protected(g, bans, &p);
+	}
+	p.what = "our own address";
+	for (i = 0; i < g->ask->nlisten; i++) {
+		p.prefix = whole_address(&g->ask->listen[i]);
+		guard_protected(g, bans, &p);
+	}
+	guard_hops(g, bans);
+	guard_relays(g, bans);
+}
+
+/* ---------------------------------------------------- domains and routes */
+
+static bool
+has_route(const struct guard *g, const char *key)
+{
+	const struct entry *e = source_find(g->lists[LIST_ROUTES], key);
+
+	return e != NULL && is_live(g, e);
+}
+
+/* name is a domain key without its '=': domain or .domain */
+static bool
+is_routed(const struct guard *g, const char *name)
+{
+	char key[KEY_MAX];
+	const char *dot = name;
+
+	if (has_route(g, "=*"))
+		return true;
+	if (name[0] != '.') {
+		snprintf(key, sizeof(key), "=%s", name);
+		if (has_route(g, key))
+			return true;
+		snprintf(key, sizeof(key), "=.%s", name);
+		if (has_route(g, key))
+			return true;
+	}
+	for (; (dot = strchr(dot, '.')) != NULL; dot++) {
+		snprintf(key, sizeof(key), "=%s", dot);
+		if (has_route(g, key))
+			return true;
+	}
+	return false;
+}
+
+static void
+guard_domains(const struct guard *g)
+{
+	const struct source *s = g->lists[LIST_DOMAINS];
+	const struct entry *e;
+
+	for (e = s->entries; e < s->entries + s->n; e++)
+		if (e->action == ACT_ACCEPT && is_live(g, e) &&
+		    !is_routed(g, e->key + 1))
+			report_error(g->report, e->file, e->line,
+			    "%.60s has no route in list routes " OVERRIDE,
+			    e->key + 1);
+}
+
+static bool
+is_below(const char *root, const char *path)
+{
+	size_t n = strlen(root);
+
+	while (n > 0 && root[n - 1] == '/')
+		n--;
+	return strncmp(root, path, n) == 0 &&
+	    (path[n] == '/' || path[n] == '\0');
+}
+
+static void
+guard_maildirs(const struct guard *g)
+{
+	const struct source *s = g->lists[LIST_ROUTES];
+	const struct entry *e;
+	size_t i;
+
+	if (g->ask->nmaildir_roots == 0)
+		return;
+	for (e = s->entries; e < s->entries + s->n; e++) {
+		if (e->action != ACT_MAILDIR)
+			continue;
+		for (i = 0; i < g->ask->nmaildir_roots; i++)
+			if (is_below(g->ask->maildir_roots[i], e->argument))
+				break;
+		if (i == g->ask->nmaildir_roots)
+			report_error(g->report, e->file, e->line,
+			    "maildir:%.120s is not below one of maildir_roots " OVERRIDE,
+			    e->argument);
+	}
+}
+
+static void
+guard_null_sender(const struct guard *g)
+{
+	const struct entry *e = source_find(g->lists[LIST_SENDERS], "=<>");
+
+	if (e != NULL && e->action != ACT_ALLOW && is_live(g, e))
+		report_error(g->report, e->file, e->line,
+		    "refusing <> refuses all bounces " OVERRIDE);
+}
+
+void
+guard_lists(const struct guard *g, unsigned changed)
+{
+	static const enum list_id networks[] = { LIST_BANNED, LIST_BANS,
+		LIST_RELAY };
+
+	size_t i;
+
+	for (i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+		if (changed & BIT(networks[i]))
+			guard_width(g, g->lists[networks[i]]);
+	if (changed & (BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
+		guard_bans(g);
+	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
+		guard_domains(g);
+	if (changed & BIT(LIST_ROUTES))
+		guard_maildirs(g);
+	if (changed & BIT(LIST_SENDERS))
+		guard_null_sender(g);
+}
