@@ -219,6 +219,9 @@ enum list_found list_find_text(const struct generation *, enum list_id,
     const char *key, int64_t now, struct list_entry *,
     char matched[MAILBOX_TEXT_MAX]);
 
+/* Write an entry as a line of source, without a newline; key as matched. */
+void list_print(FILE *, const char *key, const struct list_entry *);
+
 /* Write a list as a source that compiles to the same records. 0, -1 damaged. */
 int list_dump(const struct generation *, enum list_id, FILE *);
 
