@@ -123,6 +123,24 @@ generation_begin(struct generation *g)
 		list_begin(g->lists[i]);
 }
 
+bool
+generation_damaged(const struct generation *g, struct list_error *e)
+{
+	char path[sizeof(e->file)];
+	int i;
+
+	for (i = 0; i < LIST_COUNT; i++) {
+		if (!list_damaged(g->lists[i]))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s.cdb", g->name,
+		    list_name((enum list_id)i));
+		list_error_set(e, path, 0,
+		    "damaged: it changed in place; compile it again");
+		return true;
+	}
+	return false;
+}
+
 void
 generation_close(struct generation *g)
 {

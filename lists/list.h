@@ -7,8 +7,8 @@
 #ifndef LICTOR_LIST_H
 #define LICTOR_LIST_H
 
-#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/socket.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -164,8 +164,8 @@ enum generation_state {
  * stays when the new one is damaged. With GENERATION_BAD the error is filled;
  * the same damaged generation is not opened a second time by this process.
  */
-enum generation_state generation_refresh(
-    struct generation **g, int state_dirfd, struct list_error *);
+enum generation_state
+generation_refresh(struct generation **g, int state_dirfd, struct list_error *);
 
 /* The text of the link it was opened by, "generations/7". */
 const char *generation_name(const struct generation *);
@@ -177,16 +177,20 @@ uint64_t generation_number(const struct generation *);
  * place is damage).
  */
 void generation_begin(struct generation *);
+/* Has a look-up found a list of it damaged since it was opened? */
+bool generation_damaged(const struct generation *, struct list_error *);
 void generation_close(struct generation *);
 
 /* Number of records, whether any key is a name, and so on, of one list. */
 struct list_info {
 	uint64_t count;
-	bool has_names;	   /* at least one key is a name (list relay) */
-	const char *first; /* domains: the first plain domain as written, or "" */
+	bool has_names; /* at least one key is a name (list relay) */
+	const char
+	    *first; /* domains: the first plain domain as written, or "" */
 };
-void generation_info(
-    const struct generation *, enum list_id, struct list_info *);
+
+void
+generation_info(const struct generation *, enum list_id, struct list_info *);
 
 /*
  * The look-ups. now is in seconds since 1970 UTC: an entry that has expired is
@@ -215,9 +219,9 @@ enum list_found list_find_mailbox(const struct generation *, enum list_id,
  * address, a name, a mailbox, <>. LIST_NONE with errno EINVAL when the key is
  * none of the list's kinds.
  */
-enum list_found list_find_text(const struct generation *, enum list_id,
-    const char *key, int64_t now, struct list_entry *,
-    char matched[MAILBOX_TEXT_MAX]);
+enum list_found
+list_find_text(const struct generation *, enum list_id, const char *key,
+    int64_t now, struct list_entry *, char matched[MAILBOX_TEXT_MAX]);
 
 /* Write an entry as a line of source, without a newline; key as matched. */
 void list_print(FILE *, const char *key, const struct list_entry *);
@@ -230,10 +234,10 @@ int list_dump(const struct generation *, enum list_id, FILE *);
 struct list_compile {
 	const char *source_dir;
 	const char *state_dir;
-	gid_t gid;	/* group that may read the lists, or (gid_t)-1 */
+	gid_t gid;	 /* group that may read the lists, or (gid_t)-1 */
 	unsigned wanted; /* bits of enum list_id; 0: all that changed */
-	bool force;	/* override the guards */
-	bool check;	/* -n: parse and guard, write nothing */
+	bool force;	 /* override the guards */
+	bool check;	 /* -n: parse and guard, write nothing */
 
 	/* What no ban may meet and no route may leave; all may be NULL/0. */
 	const struct prefix *protect;
@@ -262,16 +266,16 @@ enum compile_outcome {
  * error, and on any leave all as it was), one compiler at a time. name
  * receives the link text of the generation now in force.
  */
-enum compile_outcome list_compile(
-    const struct list_compile *, char *name, size_t size);
+enum compile_outcome
+list_compile(const struct list_compile *, char *name, size_t size);
 
 /*
  * Swing current back to the generation before the one in force. The lists
  * that differ stay as they were until their sources change or they are
  * named to the compiler.
  */
-enum compile_outcome list_previous(
-    const struct list_compile *, char *name, size_t size);
+enum compile_outcome
+list_previous(const struct list_compile *, char *name, size_t size);
 
 /*
  * Write what a compile would change, one entry a line: "LIST: - ENTRY" for

@@ -27,7 +27,7 @@ struct list {
 	off_t size;
 	struct timespec mtim;
 	bool due;     /* compare the file before the next look-up */
-	bool damaged; /* it has changed */
+	bool damaged; /* it has changed, or a look-up found it broken */
 	struct list_meta meta;
 };
 
@@ -128,6 +128,12 @@ list_begin(struct list *l)
 	l->due = true;
 }
 
+bool
+list_damaged(const struct list *l)
+{
+	return l->damaged;
+}
+
 /*
  * A hard link or its removal changes st_ctim, which therefore says nothing; a
  * file written or cut in place changes size or mtime.
@@ -162,8 +168,10 @@ list_get(struct list *l, const char *key, size_t len, struct list_entry *e)
 		return LIST_NONE;
 	value = r == 1 ? cdb_getdata(&l->cdb) : NULL;
 	if (value == NULL ||
-	    record_decode(e, l->id, value, cdb_datalen(&l->cdb)) == -1)
+	    record_decode(e, l->id, value, cdb_datalen(&l->cdb)) == -1) {
+		l->damaged = true;
 		return LIST_DAMAGED;
+	}
 	return LIST_FOUND;
 }
 

@@ -39,6 +39,8 @@ enum list_id list_id(const struct list *);
 
 /* The next look-up compares the file with what was opened. */
 void list_begin(struct list *);
+/* Has a look-up found that it cannot be trusted any more? */
+bool list_damaged(const struct list *);
 
 /* The record of that very key, expired or not. */
 enum list_found
