@@ -1,0 +1,232 @@
+/*
+ * Log lines and the way out for them. What a client wrote is escaped here and
+ * nowhere else: a value holds printable ASCII only, is quoted where a blank or
+ * a quote stands in it, and is cut at LOG_VALUE_MAX octets.
+ */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/log.h"
+
+#define FACILITY_MAIL (2 << 3)
+
+static struct {
+	int to_stderr;
+	int fd;
+	int pid;
+	unsigned long dropped;
+} out = { 1, -1, 0, 0 };
+
+void
+log_open(int to_stderr)
+{
+	out.to_stderr = to_stderr;
+	out.pid = (int)getpid();
+	tzset(); /* the zone file cannot be read from inside the sandbox */
+}
+
+void
+log_forked(void)
+{
+	out.pid = (int)getpid();
+}
+
+static void
+add(struct logline *l, const char *text, size_t len)
+{
+	size_t room = LOG_LINE_MAX - l->len;
+
+	if (len > room)
+		len = room;
+	memcpy(l->text + l->len, text, len);
+	l->len += len;
+}
+
+void
+log_start(struct logline *l, enum log_level level, const char *event)
+{
+	l->level = level;
+	l->len = 0;
+	add(l, "event=", 6);
+	add(l, event, strlen(event));
+}
+
+/* Escape one octet as it stands in a log line; returns its length. */
+static size_t
+escape(char dst[4], unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (c == '"' || c == '\\') {
+		dst[0] = '\\';
+		dst[1] = (char)c;
+		return 2;
+	}
+	if (c >= 0x20 && c < 0x7f) {
+		dst[0] = (char)c;
+		return 1;
+	}
+	dst[0] = '\\';
+	dst[1] = 'x';
+	dst[2] = hex[c >> 4];
+	dst[3] = hex[c & 15];
+	return 4;
+}
+
+static bool
+needs_quotes(const char *value, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (value[i] <= ' ' || value[i] == '"' || value[i] == '=' ||
+		    value[i] == '\\' || value[i] == 0x7f)
+			return true;
+	return false;
+}
+
+void
+log_octets(struct logline *l, const char *key, const char *value, size_t len)
+{
+	bool quoted;
+	size_t i, n;
+	char buf[4];
+
+	if (value == NULL || len == 0)
+		return;
+	if (len > LOG_VALUE_MAX)
+		len = LOG_VALUE_MAX;
+	if (l->len + strlen(key) + len + 8 > LOG_LINE_MAX)
+		return;
+	quoted = needs_quotes(value, len);
+	add(l, " ", 1);
+	add(l, key, strlen(key));
+	add(l, "=\"", quoted ? 2 : 1);
+	for (i = 0; i < len && l->len < LOG_LINE_MAX - 5; i++) {
+		n = escape(buf, (unsigned char)value[i]);
+		add(l, buf, n);
+	}
+	if (quoted)
+		add(l, "\"", 1);
+}
+
+void
+log_text(struct logline *l, const char *key, const char *value)
+{
+	if (value != NULL)
+		log_octets(l, key, value, strlen(value));
+}
+
+void
+log_number(struct logline *l, const char *key, int64_t number)
+{
+	log_format(l, key, "%lld", (long long)number);
+}
+
+static void
+log_args(struct logline *l, const char *key, const char *fmt, va_list ap)
+{
+	char buf[LOG_VALUE_MAX + 1];
+
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	log_text(l, key, buf);
+}
+
+void
+log_format(struct logline *l, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_args(l, key, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_event(enum log_level level, const char *event, const char *fmt, ...)
+{
+	struct logline l;
+	va_list ap;
+
+	log_start(&l, level, event);
+	va_start(ap, fmt);
+	log_args(&l, "text", fmt, ap);
+	va_end(ap);
+	log_send(&l);
+}
+
+/* Connect to the system's logger; it may come back at any time. */
+static int
+connect_logger(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX,
+		.sun_path = "/dev/log" };
+
+	if (out.fd != -1)
+		close(out.fd);
+	out.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (out.fd == -1)
+		return -1;
+	return connect(out.fd, (struct sockaddr *)&sun, sizeof(sun));
+}
+
+static int
+send_datagram(const char *buf, size_t len)
+{
+	if (out.fd != -1 && send(out.fd, buf, len, MSG_NOSIGNAL) != -1)
+		return 0;
+	if (out.fd != -1 && errno != ECONNREFUSED && errno != ENOENT &&
+	    errno != ENOTCONN && errno != ECONNRESET)
+		return -1;
+	if (connect_logger() == -1)
+		return -1;
+	return send(out.fd, buf, len, MSG_NOSIGNAL) == -1 ? -1 : 0;
+}
+
+static int
+send_syslog(struct logline *l)
+{
+	char buf[LOG_LINE_MAX + 64], stamp[32];
+	struct tm tm;
+	time_t now;
+	int n;
+
+	now = time(NULL);
+	localtime_r(&now, &tm);
+	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
+	n = snprintf(buf, sizeof(buf), "<%d>%s lictord[%d]: %.*s",
+	    FACILITY_MAIL | (int)l->level, stamp, out.pid, (int)l->len,
+	    l->text);
+	return send_datagram(buf, (size_t)n);
+}
+
+static int
+send_stderr(struct logline *l)
+{
+	char buf[LOG_LINE_MAX + 64];
+	int n;
+
+	n = snprintf(buf, sizeof(buf), "lictord[%d]: %.*s\n", out.pid,
+	    (int)l->len, l->text);
+	return write(STDERR_FILENO, buf, (size_t)n) == -1 ? -1 : 0;
+}
+
+void
+log_send(struct logline *l)
+{
+	unsigned long told = out.dropped;
+
+	if (told > 0)
+		log_number(l, "dropped", (int64_t)told);
+	if ((out.to_stderr ? send_stderr(l) : send_syslog(l)) == 0)
+		out.dropped -= told;
+	else
+		out.dropped++;
+}
