@@ -1,0 +1,190 @@
+/*
+ * Line input and gathered output on a non-blocking descriptor. A line that is
+ * too long is skipped up to its CRLF and reported once, wherever the reads
+ * happen to cut it: its tail is never taken for a command.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/lineio.h"
+#include "worker/wait.h"
+
+void
+io_init(struct lineio *io, struct waiting *waiting, int fd)
+{
+	io->waiting = waiting;
+	io->fd = fd;
+	io->skipping = io->failed = false;
+	io->start = io->end = io->searched = 0;
+	io->out_len = 0;
+	wait_set(waiting, WAIT_CLIENT, fd);
+}
+
+static enum io_result
+wait_client(struct lineio *io, short events, int64_t deadline_ms)
+{
+	switch (wait_for(io->waiting, WAIT_CLIENT, events, deadline_ms)) {
+	case WAIT_READY:
+		return IO_OK;
+	case WAIT_LATE:
+		return IO_LATE;
+	case WAIT_HURRIED:
+		return IO_HURRIED;
+	}
+	return IO_FAILED;
+}
+
+enum io_result
+io_flush(struct lineio *io, int64_t deadline_ms)
+{
+	enum io_result r = IO_OK;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < io->out_len && !io->failed) {
+		n = write(io->fd, io->out + done, io->out_len - done);
+		if (n > 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (n == -1 && errno == EAGAIN)
+			r = wait_client(io, POLLOUT, deadline_ms);
+		else if (n == -1 && errno == EINTR)
+			r = IO_OK;
+		else
+			r = IO_FAILED;
+		io->failed = r != IO_OK;
+	}
+	io->out_len = 0;
+	return io->failed && r == IO_OK ? IO_FAILED : r;
+}
+
+void
+io_put(struct lineio *io, const char *text, size_t len, int64_t deadline_ms)
+{
+	size_t room;
+
+	while (len > 0) {
+		if (io->out_len == sizeof(io->out))
+			io_flush(io, deadline_ms);
+		room = sizeof(io->out) - io->out_len;
+		if (room > len)
+			room = len;
+		memcpy(io->out + io->out_len, text, room);
+		io->out_len += room;
+		text += room;
+		len -= room;
+	}
+}
+
+/* Make room behind end; what was taken already goes. */
+static void
+compact(struct lineio *io)
+{
+	if (io->start == io->end) {
+		io->start = io->end = io->searched = 0;
+	} else if (io->end == sizeof(io->in) && io->start > 0) {
+		memmove(io->in, io->in + io->start, io->end - io->start);
+		io->end -= io->start;
+		io->searched -= io->start;
+		io->start = 0;
+	}
+}
+
+/* One read(2). IO_LATE stands for "nothing there yet". */
+static enum io_result
+read_some(struct lineio *io)
+{
+	ssize_t n;
+
+	n = read(io->fd, io->in + io->end, sizeof(io->in) - io->end);
+	if (n > 0) {
+		io->end += (size_t)n;
+		return IO_OK;
+	}
+	if (n == 0)
+		return IO_EOF;
+	return errno == EAGAIN || errno == EINTR ? IO_LATE : IO_FAILED;
+}
+
+enum io_result
+io_fill(struct lineio *io, int64_t deadline_ms)
+{
+	enum io_result r;
+
+	compact(io);
+	if ((r = read_some(io)) != IO_LATE)
+		return r;
+	if ((r = io_flush(io, deadline_ms)) != IO_OK)
+		return r;
+	do {
+		if ((r = wait_client(io, POLLIN, deadline_ms)) != IO_OK)
+			return r;
+	} while ((r = read_some(io)) == IO_LATE);
+	return r;
+}
+
+/* The CRLF of the line that begins at start, or NULL. */
+static char *
+find_crlf(struct lineio *io)
+{
+	char *p, *lf, *end = io->in + io->end;
+
+	p = io->in + io->searched;
+	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		if (lf > io->in + io->start && lf[-1] == '\r')
+			return lf - 1;
+		p = lf + 1;
+	}
+	io->searched = io->end;
+	return NULL;
+}
+
+/* Nothing of an overlong line is kept but its last octet: it may be a CR. */
+static void
+forget_line(struct lineio *io)
+{
+	io->skipping = true;
+	io->start = io->end - 1;
+	io->searched = io->start;
+}
+
+/* As io_fill, but a client that has just been answered is waited for. */
+static enum io_result
+await_input(struct lineio *io, int64_t deadline_ms)
+{
+	enum io_result r;
+
+	compact(io);
+	if ((r = io_flush(io, deadline_ms)) != IO_OK)
+		return r;
+	do {
+		if ((r = wait_client(io, POLLIN, deadline_ms)) != IO_OK)
+			return r;
+	} while ((r = read_some(io)) == IO_LATE);
+	return r;
+}
+
+enum io_result
+io_line(struct lineio *io, int64_t deadline_ms, const char **line, size_t *len)
+{
+	enum io_result r;
+	char *cr;
+	bool skipped;
+
+	while ((cr = find_crlf(io)) == NULL) {
+		if (io->end - io->start >= LINE_OCTETS || io->skipping) {
+			if (io->end > io->start)
+				forget_line(io);
+		}
+		if ((r = await_input(io, deadline_ms)) != IO_OK)
+			return r;
+	}
+	*line = io->in + io->start;
+	*len = (size_t)(cr - *line);
+	io->start = io->searched = (size_t)(cr + 2 - io->in);
+	skipped = io->skipping;
+	io->skipping = false;
+	return skipped || *len + 2 > LINE_OCTETS ? IO_LONG : IO_OK;
+}

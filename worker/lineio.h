@@ -1,0 +1,61 @@
+/*
+ * Octets to and from the client. Input is one buffer from which command lines
+ * and message data are taken; output is gathered and sent in one write before
+ * the session waits, so that a pipelined group of commands is answered at once
+ * (RFC 2920, section 3.2).
+ */
+#ifndef LICTOR_LINEIO_H
+#define LICTOR_LINEIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct waiting;
+
+/*
+ * The longest command line, its CRLF included. RFC 5321 asks for 512 plus what
+ * extensions add; long addresses are common, so there is room.
+ */
+#define LINE_OCTETS 2048
+
+enum io_result {
+	IO_OK,
+	IO_LONG,    /* the line was too long; it was skipped to its end */
+	IO_EOF,	    /* the client has closed */
+	IO_LATE,    /* the deadline has passed */
+	IO_HURRIED, /* the worker has to leave */
+	IO_FAILED   /* the connection is lost */
+};
+
+struct lineio {
+	struct waiting *waiting;
+	int fd;
+	bool skipping;	 /* inside a line that was too long */
+	bool failed;	 /* a write failed: nothing more is sent */
+	size_t start;	 /* first octet not taken yet */
+	size_t end;	 /* behind the last octet read */
+	size_t searched; /* up to here there is no line end */
+	size_t out_len;
+	char out[4096];
+	char in[65536];
+};
+
+void io_init(struct lineio *, struct waiting *, int fd);
+
+/*
+ * Take the next command line. Only CRLF ends a line. *line points into the
+ * buffer, is without CRLF, not terminated, and valid until the next call.
+ * Output is flushed before it waits.
+ */
+enum io_result
+io_line(struct lineio *, int64_t deadline_ms, const char **line, size_t *len);
+
+/* Read what the client has; IO_OK means that at least one octet is there. */
+enum io_result io_fill(struct lineio *, int64_t deadline_ms);
+
+/* Add to the output; flushes only when the buffer is full. */
+void io_put(struct lineio *, const char *, size_t, int64_t deadline_ms);
+enum io_result io_flush(struct lineio *, int64_t deadline_ms);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * All waiting of a session: one poll(2) over the client, the next hop and the
+ * DNS socket against one monotonic deadline; and the signals that may end a
+ * wait. A worker holds its signals blocked everywhere else, so that a handler
+ * never runs between two lines of a session.
+ */
+#ifndef LICTOR_WAIT_H
+#define LICTOR_WAIT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum wait_source {
+	WAIT_CLIENT,
+	WAIT_HOP,
+	WAIT_DNS,
+	WAIT_SOURCES
+};
+
+enum wait_result {
+	WAIT_READY,
+	WAIT_LATE,   /* the deadline has passed */
+	WAIT_HURRIED /* the master's patience has: end the session */
+};
+
+struct waiting {
+	struct pollfd fds[WAIT_SOURCES]; /* fd -1: not there */
+	void (*left)(void *); /* called once when the worker is to leave */
+	void *arg;
+	bool deaf; /* between dot and reply: nothing hurries */
+};
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t clock_ms(void);
+
+/*
+ * Take over the signals of a worker: SIGTERM (finish, then leave) and SIGQUIT
+ * (leave now) are blocked but while waiting; SIGPIPE, SIGHUP, SIGINT and
+ * SIGXFSZ are ignored.
+ */
+void wait_signals(void);
+/* The signal mask to wait with. */
+const sigset_t *wait_mask(void);
+bool wait_leaving(void);
+bool wait_hurried(void);
+
+void wait_init(struct waiting *);
+/* From now on source is fd; -1 takes it out. */
+void wait_set(struct waiting *, enum wait_source, int fd);
+/* Wait until source is ready for events (POLLIN, POLLOUT) or in error. */
+enum wait_result
+wait_for(struct waiting *, enum wait_source, short events, int64_t deadline_ms);
+
+#endif
