@@ -1,0 +1,133 @@
+/*
+ * The shared counters of clients and idle workers. A client's word may stand
+ * anywhere in its bucket, and two workers may at the same moment open one for
+ * the same client: the count is the sum over the bucket.
+ */
+#include <string.h>
+
+#include "worker/clients.h"
+#include "worker/slot.h"
+
+#define COUNT_MASK (((uint64_t)1 << CLIENT_COUNT_BITS) - 1)
+
+/* Steele and others' 64-bit finalizer: a bijection that spreads every bit. */
+static uint64_t
+mix(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9u;
+	x ^= x >> 27;
+	x *= 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+uint64_t
+clients_key(const struct clients *c, const struct addr *a)
+{
+	uint64_t x = 0;
+
+	memcpy(&x, a->bytes, a->family == 4 ? 4 : 8);
+	x = mix(x ^ c->secret[0]);
+	x = mix(x + a->family + c->secret[1]);
+	return x | COUNT_MASK; /* the count's place in the word */
+}
+
+static _Atomic uint64_t *
+bucket_of(struct clients *c, uint64_t key)
+{
+	return c->held[key >> 16 & (CLIENT_BUCKETS - 1)];
+}
+
+static unsigned
+sum(const _Atomic uint64_t *bucket, uint64_t tag)
+{
+	unsigned i, n = 0;
+	uint64_t w;
+
+	for (i = 0; i < CLIENT_BUCKET_WORDS; i++) {
+		w = atomic_load(&bucket[i]);
+		if ((w & ~COUNT_MASK) == tag)
+			n += (unsigned)(w & COUNT_MASK);
+	}
+	return n;
+}
+
+/* Add one to a word that bears the tag or, when none does, to a free one. */
+static int
+add_one(_Atomic uint64_t *bucket, uint64_t tag, int take_free)
+{
+	unsigned i;
+	uint64_t w;
+
+	for (i = 0; i < CLIENT_BUCKET_WORDS; i++) {
+		w = atomic_load(&bucket[i]);
+		if (w == 0 ? !take_free :
+			     (w & ~COUNT_MASK) != tag ||
+			    (w & COUNT_MASK) == COUNT_MASK)
+			continue;
+		if (atomic_compare_exchange_strong(&bucket[i], &w,
+			(w == 0 ? tag : w) + 1))
+			return 1;
+		return -1; /* somebody was faster: look again */
+	}
+	return 0;
+}
+
+unsigned
+clients_enter(struct clients *c, uint64_t key)
+{
+	_Atomic uint64_t *bucket = bucket_of(c, key);
+	uint64_t tag = key & ~COUNT_MASK;
+	int r;
+
+	do {
+		if ((r = add_one(bucket, tag, 0)) == 0)
+			r = add_one(bucket, tag, 1);
+	} while (r == -1);
+	return r == 1 ? sum(bucket, tag) : 0;
+}
+
+void
+clients_leave(struct clients *c, uint64_t key)
+{
+	_Atomic uint64_t *bucket = bucket_of(c, key);
+	uint64_t w, tag = key & ~COUNT_MASK;
+	unsigned i;
+
+	for (i = 0; i < CLIENT_BUCKET_WORDS; i++) {
+		w = atomic_load(&bucket[i]);
+		while ((w & ~COUNT_MASK) == tag && (w & COUNT_MASK) > 0)
+			if (atomic_compare_exchange_weak(&bucket[i], &w,
+				(w & COUNT_MASK) == 1 ? 0 : w - 1))
+				return;
+	}
+}
+
+void
+clients_set_idle(struct clients *c, unsigned slot)
+{
+	atomic_fetch_or(&c->idle[slot / 64], (uint64_t)1 << slot % 64);
+}
+
+void
+clients_set_busy(struct clients *c, unsigned slot)
+{
+	atomic_fetch_and(&c->idle[slot / 64], ~((uint64_t)1 << slot % 64));
+}
+
+int
+clients_idle(const struct clients *c, unsigned words)
+{
+	unsigned i;
+	int n = 0;
+
+	for (i = 0; i < words && i < SLOTS_MAX / 64; i++)
+		n += __builtin_popcountll(atomic_load(&c->idle[i]));
+	return n;
+}
+
+int
+clients_is_idle(const struct clients *c, unsigned slot)
+{
+	return (int)(atomic_load(&c->idle[slot / 64]) >> slot % 64 & 1);
+}

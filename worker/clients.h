@@ -1,0 +1,31 @@
+/*
+ * What all workers count together in the clients mapping: who is idle, and how
+ * many sessions each client address (IPv4) or /64 (IPv6) holds. Everything is
+ * one atomic word, so a worker that dies anywhere leaves nothing half done.
+ */
+#ifndef LICTOR_CLIENTS_H
+#define LICTOR_CLIENTS_H
+
+#include <stdint.h>
+
+#include "lists/list.h"
+
+struct clients;
+
+/* The key under which a client is counted; never 0. */
+uint64_t clients_key(const struct clients *, const struct addr *);
+
+/*
+ * Count one session more for key; returns how many it holds now. 0 when its
+ * bucket is full of others: then it is not counted and must not be released.
+ */
+unsigned clients_enter(struct clients *, uint64_t key);
+void clients_leave(struct clients *, uint64_t key);
+
+void clients_set_idle(struct clients *, unsigned slot);
+void clients_set_busy(struct clients *, unsigned slot);
+/* Idle workers among the first words * 64 slots. */
+int clients_idle(const struct clients *, unsigned words);
+int clients_is_idle(const struct clients *, unsigned slot);
+
+#endif

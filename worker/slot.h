@@ -1,0 +1,78 @@
+/*
+ * The shared memory of master and workers as plain data: three files in the
+ * run folder, mapped before the fork (daemon/board.c), sized once.
+ *
+ * slots    one page a worker, written by that worker alone, read by the
+ *          master and the tools, who trust nothing in it
+ * state    written by the master, read by the workers
+ * clients  written by all workers, atomically: what a lie in it costs is at
+ *          most a 4xx or a late worker
+ */
+#ifndef LICTOR_SLOT_H
+#define LICTOR_SLOT_H
+
+#include <sys/types.h>
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "lists/list.h"
+
+#define SLOTS_MAX  16384
+#define SLOT_BYTES 4096
+
+enum slot_phase {
+	SLOT_FREE,
+	SLOT_IDLE,
+	SLOT_GREETING,
+	SLOT_COMMAND,
+	SLOT_DATA,
+	SLOT_DELIVERY
+};
+
+struct slot {
+	_Atomic uint32_t phase;
+	int32_t pid;
+	uint64_t sessions;   /* ended by this worker */
+	uint64_t messages;   /* handed over by this worker */
+	uint64_t refusals;   /* refusals spoken by this worker */
+	int64_t since_ms;    /* monotonic time at which the session began */
+	uint64_t held;	     /* its client's key in clients, or 0 */
+	uint32_t held_count; /* sessions that client holds, this one too */
+	char client[ADDR_TEXT_MAX];
+	char ref[16];
+
+	/* Lists that cannot be read: counted up with each new text. */
+	_Atomic uint32_t list_trouble;
+	char list_error[520];
+};
+
+_Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is one page");
+
+struct state {
+	_Atomic int32_t wake_below; /* fewer idle workers wake the master */
+	_Atomic uint32_t words;	    /* words of clients.idle in use */
+};
+
+/*
+ * Sessions a client holds: buckets of one cache line. A word is 48 bits of the
+ * client's key and 16 bits of count; 0 is free.
+ */
+#define CLIENT_BUCKETS	    8192
+#define CLIENT_BUCKET_WORDS 8
+#define CLIENT_COUNT_BITS   16
+
+struct clients {
+	uint64_t secret[2];
+	_Atomic uint64_t idle[SLOTS_MAX / 64]; /* a bit an idle worker */
+	_Alignas(64) _Atomic uint64_t held[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
+};
+
+/* Where slot number i lies in the mapping of all slots. */
+static inline struct slot *
+slot_at(void *slots, unsigned i)
+{
+	return (struct slot *)(void *)((char *)slots + (size_t)i * SLOT_BYTES);
+}
+
+#endif
