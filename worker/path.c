@@ -1,0 +1,254 @@
+/*
+ * Path, mailbox and parameter syntax.
+ *
+ *	Path       = "<" [ A-d-l ":" ] Mailbox ">"
+ *	A-d-l      = At-domain *( "," At-domain )
+ *	Mailbox    = Local-part "@" ( Domain / address-literal )
+ *	Local-part = Dot-string / Quoted-string
+ */
+#include <arpa/inet.h>
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "worker/path.h"
+
+static bool
+is_atext(char c)
+{
+	return isalnum((unsigned char)c) ||
+	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* Dot-string = Atom *("." Atom); its meaning is itself. */
+static const char *
+dot_string(const char *p, const char *end, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (p < end && (is_atext(*p) || *p == '.')) {
+		if (*p == '.' && (n == 0 || out[n - 1] == '.'))
+			return NULL;
+		if (n + 1 >= size)
+			return NULL;
+		out[n++] = *p++;
+	}
+	if (n == 0 || out[n - 1] == '.')
+		return NULL;
+	out[n] = '\0';
+	return p;
+}
+
+/* Quoted-string = DQUOTE *QcontentSMTP DQUOTE; out is what stands in it. */
+static const char *
+quoted_string(const char *p, const char *end, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (p++; p < end && *p != '"'; p++) {
+		if (*p == '\\' && ++p == end)
+			return NULL;
+		if (*p < 0x20 || *p > 0x7e || n + 1 >= size)
+			return NULL;
+		out[n++] = *p;
+	}
+	if (p == end)
+		return NULL;
+	out[n] = '\0';
+	return p + 1;
+}
+
+/*
+ * address-literal = "[" ( IPv4 / "IPv6:" IPv6 ) "]"; kept as written, in lower
+ * case.
+ */
+static const char *
+address_literal(const char *p, const char *end, char out[NAME_TEXT_MAX])
+{
+	const char *close = memchr(p, ']', (size_t)(end - p));
+	unsigned char binary[16];
+	char *inner = out + 1;
+	size_t i, len;
+
+	if (close == NULL || (len = (size_t)(close + 1 - p)) >= 64)
+		return NULL;
+	for (i = 0; i < len; i++)
+		out[i] = (char)tolower((unsigned char)p[i]);
+	out[len - 1] = '\0';
+	if (strncmp(inner, "ipv6:", 5) == 0 ?
+		inet_pton(AF_INET6, inner + 5, binary) != 1 :
+		inet_pton(AF_INET, inner, binary) != 1)
+		return NULL;
+	out[len - 1] = ']';
+	out[len] = '\0';
+	return close + 1;
+}
+
+static const char *
+domain(const char *p, const char *end, char out[NAME_TEXT_MAX])
+{
+	const char *q = p;
+
+	if (p < end && *p == '[')
+		return address_literal(p, end, out);
+	while (q < end &&
+	    (isalnum((unsigned char)*q) || *q == '-' || *q == '.' || *q == '_'))
+		q++;
+	return name_canonical(out, p, (size_t)(q - p)) == 0 ? q : NULL;
+}
+
+/* Does this local part need no quotes? */
+static bool
+is_dot_string(const char *local)
+{
+	const char *end = local + strlen(local);
+	char scratch[MAILBOX_TEXT_MAX];
+
+	return dot_string(local, end, scratch, sizeof(scratch)) == end;
+}
+
+/* Write the address as it goes on. 0, or -1 when it gets too long. */
+static int
+write_text(struct mailbox *m)
+{
+	size_t n = 0, room = sizeof(m->text) - NAME_TEXT_MAX - 4;
+	bool quote = !is_dot_string(m->local);
+	const char *p;
+
+	if (quote)
+		m->text[n++] = '"';
+	for (p = m->local; *p != '\0'; p++) {
+		if (n + 2 >= room)
+			return -1;
+		if (*p == '"' || *p == '\\')
+			m->text[n++] = '\\';
+		m->text[n++] = *p;
+	}
+	if (quote)
+		m->text[n++] = '"';
+	m->text[n++] = '@';
+	strcpy(m->text + n, m->domain); /* fits: NAME_TEXT_MAX was left */
+	return 0;
+}
+
+static const char *
+mailbox(const char *p, const char *end, struct mailbox *m)
+{
+	if (p == end)
+		return NULL;
+	p = *p == '"' ? quoted_string(p, end, m->local, sizeof(m->local)) :
+			dot_string(p, end, m->local, sizeof(m->local));
+	if (p == NULL || p == end || *p != '@')
+		return NULL;
+	if ((p = domain(p + 1, end, m->domain)) == NULL)
+		return NULL;
+	return write_text(m) == 0 ? p : NULL;
+}
+
+int
+mailbox_from_text(const char *text, struct mailbox *m)
+{
+	const char *end = text + strlen(text);
+
+	memset(m, 0, sizeof(*m));
+	return mailbox(text, end, m) == end ? 0 : -1;
+}
+
+/* "@a,@b:" before the mailbox: checked, then passed over. */
+static const char *
+source_route(const char *p, const char *end)
+{
+	char scratch[NAME_TEXT_MAX];
+
+	while (p < end && *p == '@') {
+		if ((p = domain(p + 1, end, scratch)) == NULL || p == end)
+			return NULL;
+		if (*p == ':')
+			return p + 1;
+		if (*p != ',')
+			return NULL;
+		p++;
+	}
+	return NULL;
+}
+
+const char *
+path_parse(const char **cursor, const char *end, enum path_kind kind,
+    struct mailbox *m, const char **status)
+{
+	static const char postmaster[] = "postmaster>";
+	const char *p = *cursor;
+
+	memset(m, 0, sizeof(*m));
+	*status = kind == PATH_SENDER ? "5.1.7" : "5.1.3";
+	while (p < end && *p == ' ')
+		p++;
+	if (p == end || *p != '<')
+		return "an address in angle brackets is needed";
+	p++;
+	if (kind == PATH_SENDER && p < end && *p == '>') {
+		*cursor = p + 1;
+		return NULL;
+	}
+	if (kind == PATH_RECIPIENT &&
+	    (size_t)(end - p) >= sizeof(postmaster) - 1 &&
+	    strncasecmp(p, postmaster, sizeof(postmaster) - 1) == 0) {
+		m->postmaster = true;
+		*cursor = p + sizeof(postmaster) - 1;
+		return NULL;
+	}
+	if (p < end && *p == '@' && (p = source_route(p, end)) == NULL)
+		return "the source route is malformed";
+	if ((p = mailbox(p, end, m)) == NULL || p == end || *p != '>')
+		return "the address is malformed";
+	*cursor = p + 1;
+	return NULL;
+}
+
+/* esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-") */
+static const char *
+keyword(const char *p, const char *end)
+{
+	if (p == end || !isalnum((unsigned char)*p))
+		return p;
+	while (p < end && (isalnum((unsigned char)*p) || *p == '-'))
+		p++;
+	return p;
+}
+
+int
+param_next(const char **cursor, const char *end, struct param *par)
+{
+	const char *p = *cursor;
+
+	if (p < end && *p != ' ')
+		return -1;
+	while (p < end && *p == ' ')
+		p++;
+	*cursor = p;
+	if (p == end)
+		return 0;
+	par->key = p;
+	p = keyword(p, end);
+	if ((par->key_len = (size_t)(p - par->key)) == 0)
+		return -1;
+	par->value = NULL;
+	par->value_len = 0;
+	if (p < end && *p == '=') {
+		par->value = ++p;
+		while (p<end && * p> ' ' && *p < 0x7f && *p != '=')
+			p++;
+		if ((par->value_len = (size_t)(p - par->value)) == 0)
+			return -1;
+	}
+	*cursor = p;
+	return 1;
+}
+
+bool
+param_is(const struct param *par, const char *key)
+{
+	return strlen(key) == par->key_len &&
+	    strncasecmp(key, par->key, par->key_len) == 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * All that a test may see: what is known of the client and of what it has
+ * said so far. A test reads it, and answers with a verdict.
+ */
+#ifndef LICTOR_PEER_H
+#define LICTOR_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lists/list.h"
+
+struct generation;
+
+/*
+ * A mailbox of the envelope. local is what the local part means, unquoted;
+ * text is the address as it goes on to the next hop, quoted where it must be.
+ */
+struct mailbox {
+	char local[MAILBOX_TEXT_MAX];
+	char domain[NAME_TEXT_MAX]; /* canonical, or an address literal */
+	char text[MAILBOX_TEXT_MAX];
+	bool postmaster; /* the bare <postmaster> of RFC 5321, 4.5.1 */
+};
+
+struct peer {
+	struct addr addr;
+	uint16_t port;
+	char addr_text[ADDR_TEXT_MAX];
+	const struct generation *lists; /* NULL: there are none to be had */
+	int64_t now; /* seconds since 1970 UTC, of the session's start */
+
+	bool relay;	    /* the relay test granted it: may send anywhere */
+	bool relay_unknown; /* it could not be found out whether it may */
+
+	char helo[NAME_TEXT_MAX]; /* as the client said it; "" before */
+	bool esmtp;		  /* it was EHLO */
+	struct mailbox sender;	  /* of the transaction, if there is one */
+};
+
+#endif
