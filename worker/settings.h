@@ -38,10 +38,28 @@ enum test_id {
 	TEST_COUNT
 };
 
-enum test_mode { MODE_OFF, MODE_WARN, MODE_ON };
-enum test_place { AT_GREETING, AT_RCPT };
-enum test_unknown { UNKNOWN_PASS, UNKNOWN_DEFER };
-enum rdns_require { RDNS_NONE, RDNS_NAME, RDNS_RESOLVES, RDNS_MATCHES };
+enum test_mode {
+	MODE_OFF,
+	MODE_WARN,
+	MODE_ON
+};
+
+enum test_place {
+	AT_GREETING,
+	AT_RCPT
+};
+
+enum test_unknown {
+	UNKNOWN_PASS,
+	UNKNOWN_DEFER
+};
+
+enum rdns_require {
+	RDNS_NONE,
+	RDNS_NAME,
+	RDNS_RESOLVES,
+	RDNS_MATCHES
+};
 
 struct test_settings {
 	enum test_mode mode;
@@ -77,13 +95,15 @@ struct settings {
 		int min, max, spare;
 		int sessions; /* a worker leaves after so many */
 	} workers;
+
 	struct {
 		int64_t message_bytes;
-		int recipients; /* in one transaction */
-		int per_client; /* sessions at once; 0: no limit */
-		int errors;	/* replies 5xx in a session before 421 */
+		int recipients;	   /* in one transaction */
+		int per_client;	   /* sessions at once; 0: no limit */
+		int errors;	   /* replies 5xx in a session before 421 */
 		int idle_commands; /* commands without effect before 421 */
 	} limits;
+
 	struct {
 		int command_secs; /* for the next command */
 		int data_secs;	  /* longest silence within DATA */

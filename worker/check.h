@@ -1,0 +1,97 @@
+/*
+ * The tests. A test answers with one verdict and, where it has one, a reason;
+ * it neither replies nor logs. The tables in check.c are the order of tests.
+ */
+#ifndef LICTOR_CHECK_H
+#define LICTOR_CHECK_H
+
+#include <stdbool.h>
+
+#include "lists/list.h"
+#include "worker/settings.h"
+
+struct peer;
+struct mailbox;
+
+enum verdict {
+	V_NEXT,	   /* no opinion */
+	V_ALLOW,   /* clears what the test's page says it clears */
+	V_RELAY,   /* may send anywhere */
+	V_DEFER,   /* refuse with 4xx */
+	V_REJECT,  /* refuse with 5xx */
+	V_DROP,	   /* close without a word */
+	V_UNKNOWN, /* not found out: the test's setting decides */
+	V_MOVED,   /* recipient: refuse and name the new address */
+	V_FORWARD  /* recipient: goes to another address */
+};
+
+/*
+ * Why. code is a stable word of lictor-replies(7). The entry's strings, and so
+ * text, live as long as the session's generation does.
+ */
+struct reason {
+	const char *code;
+	int reply;	    /* 550, 451, ...; 0: as the place has it */
+	const char *status; /* RFC 3463: "5.7.1" */
+	const char *text;   /* what the client is told */
+	bool has_entry;	    /* the list's line that did it is entry */
+	struct list_entry entry;
+};
+
+/* What a test found, before and after its mode was applied. */
+struct finding {
+	enum test_id test;
+	enum verdict found;   /* what the test said */
+	enum verdict verdict; /* what it counts: warn makes it V_NEXT */
+	struct reason why;
+};
+
+#define CONNECT_CHECKS 2
+
+/* "banned", "relay", ...: the name in the settings and in the log. */
+const char *check_name(enum test_id);
+/* "reject", "defer", ... for the log. */
+const char *verdict_name(enum verdict);
+bool verdict_refuses(enum verdict);
+
+/*
+ * The connection tests, in their order, one finding each. Fills relay and
+ * relay_unknown of the peer. Returns the first finding that refuses, or NULL.
+ */
+const struct finding *check_connect(struct peer *, const struct settings *,
+    struct finding found[CONNECT_CHECKS]);
+
+/*
+ * May this client send to this domain? Lists only. V_NEXT: yes, the domain is
+ * ours; V_RELAY: yes, because this client may send anywhere. A list that
+ * cannot be read is V_DEFER, never yes. It has no mode.
+ */
+enum verdict check_destination(const struct peer *, const struct settings *,
+    const struct mailbox *, struct reason *);
+
+/*
+ * What list recipients says of a recipient at our domains. V_ALLOW: open (held
+ * refusals do not apply to it); V_MOVED, V_FORWARD: why.entry.argument is the
+ * new address; V_NEXT: accepted.
+ */
+void check_rcpt(const struct peer *, const struct settings *,
+    const struct mailbox *, struct finding *);
+
+/*
+ * Is it a name that is open at all our domains: setting open, and the bare
+ * <postmaster> (RFC 5321, section 4.5.1)? Whatever the recipient test's mode.
+ */
+bool recipient_always_open(const struct settings *, const struct mailbox *);
+
+/* The tests themselves, for the tables. */
+enum verdict
+check_banned(const struct peer *, const struct settings *, struct reason *);
+enum verdict
+check_relay(const struct peer *, const struct settings *, struct reason *);
+enum verdict check_recipient(const struct peer *, const struct settings *,
+    const struct mailbox *, struct reason *);
+
+/* For the tests: fill the reason from an entry of a list. */
+void reason_entry(struct reason *, const struct list_entry *);
+
+#endif
