@@ -1,0 +1,96 @@
+/*
+ * What all ways of handing over have in common: choosing the next hop and
+ * walking a complete message through it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/deliver.h"
+#include "worker/spool.h"
+#include "worker/wait.h"
+
+void
+answer_is(struct hop_answer *a, enum hop_result result, int code,
+    const char *status, const char *text)
+{
+	memset(a, 0, sizeof(*a));
+	a->result = result;
+	a->code = code;
+	snprintf(a->status, sizeof(a->status), "%s", status);
+	snprintf(a->text, sizeof(a->text), "%s", text);
+}
+
+void
+answer_trouble(struct hop_answer *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	answer_is(a, HOP_TROUBLE, 451, "4.3.0",
+	    "the next hop is not available now, try again later");
+	va_start(ap, fmt);
+	vsnprintf(a->log, sizeof(a->log), fmt, ap);
+	va_end(ap);
+}
+
+void
+deliver_begin(struct delivery *d, const struct route *route)
+{
+	if (d->ops != NULL && !deliver_same(d, route))
+		deliver_close(d);
+	d->ops = route->scheme == ACT_MAILDIR ? &deliver_maildir :
+						&deliver_smtp;
+	d->route = *route;
+}
+
+bool
+deliver_same(const struct delivery *d, const struct route *route)
+{
+	return route_same(&d->route, route);
+}
+
+void
+deliver_abort(struct delivery *d)
+{
+	if (d->ops != NULL)
+		d->ops->abort(d);
+}
+
+void
+deliver_close(struct delivery *d)
+{
+	if (d->ops != NULL)
+		d->ops->close(d);
+	d->ops = NULL;
+}
+
+static int
+write_piece(void *arg, const char *p, size_t len)
+{
+	struct delivery *d = arg;
+
+	return d->ops->write(d, p, len);
+}
+
+void
+deliver_message(struct delivery *d, const char *trace, size_t trace_len,
+    struct spool *spool, int64_t len, struct hop_answer *answer)
+{
+	d->ops->data(d, answer);
+	if (answer->result != HOP_OK)
+		return;
+	if (d->ops->write(d, trace, trace_len) == 0)
+		spool_each(spool, len, write_piece, d);
+	if (spool->error != 0) {
+		/* Half a message: only losing the connection undoes it. */
+		d->ops->close(d);
+		answer_is(answer, HOP_TROUBLE, 452, "4.3.1",
+		    "no room for the message, try again later");
+		snprintf(answer->log, sizeof(answer->log), "spool: %s",
+		    strerror(spool->error));
+		return;
+	}
+	d->waiting->deaf = true;
+	d->ops->end(d, answer);
+	d->waiting->deaf = false;
+}

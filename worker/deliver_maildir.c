@@ -1,0 +1,310 @@
+/*
+ * Handing over into Maildirs. Every copy is written into tmp/ and synced
+ * before the first one is renamed into new/, and the folders are synced before
+ * the answer is yes: until then nothing is delivered, and what was written is
+ * removed. Only a failure after the first rename can double a message.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/data.h"
+#include "worker/deliver.h"
+#include "worker/settings.h"
+
+#define TARGETS 64 /* Maildirs in one transaction */
+#define PIECE	16384
+
+struct target {
+	char path[256];
+	char name[128]; /* of the file, in tmp/ and new/ */
+	int dirfd;	/* the Maildir, or -1 */
+	int fd;		/* the file in tmp/, or -1 */
+};
+
+struct maildir {
+	struct target targets[TARGETS];
+	int n;
+	int error; /* errno of the first write that failed */
+	struct data_unstuff unstuff;
+	char out[PIECE + 1];
+};
+
+static void
+answer_errno(struct hop_answer *a, int error, const char *path)
+{
+	if (error == ENOSPC || error == EFBIG)
+		answer_is(a, HOP_TROUBLE, 452, "4.3.1",
+		    "no room for the message, try again later");
+	else if (error == EDQUOT)
+		answer_is(a, HOP_TROUBLE, 452, "4.2.2",
+		    "the mailbox is full, try again later");
+	else
+		answer_is(a, HOP_TROUBLE, 451, "4.3.0",
+		    "the mailbox is not available now, try again later");
+	snprintf(a->log, sizeof(a->log), "%.80s: %.40s", path, strerror(error));
+}
+
+static void
+close_target(struct target *t)
+{
+	if (t->fd != -1)
+		close(t->fd);
+	if (t->dirfd != -1)
+		close(t->dirfd);
+	t->fd = t->dirfd = -1;
+}
+
+/* Take back every copy that is still in tmp/. */
+static void
+discard(struct maildir *m)
+{
+	char path[160];
+	int i;
+
+	for (i = 0; i < m->n; i++) {
+		if (m->targets[i].fd != -1) {
+			snprintf(path, sizeof(path), "tmp/%s",
+			    m->targets[i].name);
+			unlinkat(m->targets[i].dirfd, path, 0);
+		}
+		close_target(&m->targets[i]);
+	}
+	m->n = 0;
+}
+
+static int
+sync_folder(int dirfd, const char *name)
+{
+	int r, fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1)
+		return -1;
+	r = fsync(fd);
+	close(fd);
+	return r;
+}
+
+/* Make the folders of a Maildir that are not there yet. */
+static int
+make_parts(int dirfd)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+	bool made = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (mkdirat(dirfd, parts[i], 0700) == 0)
+			made = true;
+		else if (errno != EEXIST)
+			return -1;
+	}
+	return made ? fsync(dirfd) : 0;
+}
+
+/* Open a Maildir; one that is not there yet is made. -1 with errno. */
+static int
+open_maildir(const char *path)
+{
+	bool made;
+	int fd;
+
+	made = mkdir(path, 0700) == 0;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (make_parts(fd) == -1 || (made && sync_folder(fd, "..") == -1)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void
+maildir_recipient(struct delivery *d, const struct route *route,
+    const char *rcpt, struct hop_answer *a)
+{
+	struct maildir *m = d->state;
+	struct target *t;
+	int i;
+
+	(void)rcpt; /* the route says where its mail goes */
+	if (m == NULL && (m = calloc(1, sizeof(*m))) == NULL) {
+		answer_errno(a, ENOMEM, route->path);
+		return;
+	}
+	d->state = m;
+	answer_is(a, HOP_OK, 250, "2.1.5", "recipient ok");
+	for (i = 0; i < m->n; i++)
+		if (strcmp(m->targets[i].path, route->path) == 0)
+			return;
+	if (m->n == TARGETS) {
+		answer_is(a, HOP_TROUBLE, 452, "4.5.3",
+		    "too many mailboxes in one transaction");
+		return;
+	}
+	t = &m->targets[m->n];
+	strlcpy(t->path, route->path, sizeof(t->path));
+	t->fd = -1;
+	if ((t->dirfd = open_maildir(t->path)) == -1)
+		answer_errno(a, errno, t->path);
+	else
+		m->n++;
+}
+
+/* Seconds, microseconds, process and reference make it unique for ever. */
+static int
+create_copy(struct delivery *d, struct target *t, int number)
+{
+	char path[160];
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	snprintf(t->name, sizeof(t->name), "%lld.M%06ldP%dQ%dR%s.%.60s",
+	    (long long)ts.tv_sec, ts.tv_nsec / 1000, (int)getpid(), number,
+	    d->ref, d->set->hostname);
+	snprintf(path, sizeof(path), "tmp/%s", t->name);
+	t->fd = openat(t->dirfd, path,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return t->fd == -1 ? -1 : 0;
+}
+
+/* To all copies. What fails is kept, and the end of data tells it. */
+static void
+write_copies(struct maildir *m, const char *p, size_t len)
+{
+	size_t done;
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < m->n && m->error == 0; i++) {
+		for (done = 0; done < len; done += (size_t)n) {
+			n = write(m->targets[i].fd, p + done, len - done);
+			if (n == -1 && errno == EINTR)
+				n = 0;
+			if (n == -1) {
+				m->error = errno;
+				return;
+			}
+		}
+	}
+}
+
+static void
+maildir_data(struct delivery *d, struct hop_answer *a)
+{
+	char line[MAILBOX_TEXT_MAX + 32];
+	struct maildir *m = d->state;
+	int i, n;
+
+	m->error = 0;
+	data_unstuff_start(&m->unstuff);
+	for (i = 0; i < m->n; i++) {
+		if (create_copy(d, &m->targets[i], i) == -1) {
+			answer_errno(a, errno, m->targets[i].path);
+			return; /* the session aborts: nothing stays */
+		}
+	}
+	n = snprintf(line, sizeof(line), "Return-Path: <%s>\n", d->env->sender);
+	write_copies(m, line, (size_t)n);
+	answer_is(a, HOP_OK, 250, "2.0.0", "");
+}
+
+static int
+maildir_write(struct delivery *d, const char *p, size_t len)
+{
+	struct maildir *m = d->state;
+	size_t n, part;
+
+	for (; len > 0 && m->error == 0; p += part, len -= part) {
+		part = len < PIECE ? len : PIECE;
+		n = data_unstuff(&m->unstuff, p, part, m->out);
+		write_copies(m, m->out, n);
+	}
+	return m->error == 0 ? 0 : -1;
+}
+
+static int
+sync_copies(struct maildir *m, const char **path)
+{
+	int i;
+
+	for (i = 0; i < m->n && m->error == 0; i++) {
+		*path = m->targets[i].path;
+		if (fsync(m->targets[i].fd) == -1)
+			m->error = errno;
+	}
+	return m->error == 0 ? 0 : -1;
+}
+
+/* Make one copy visible and see that it stays so. */
+static int
+publish(struct target *t)
+{
+	char from[160], to[160];
+
+	snprintf(from, sizeof(from), "tmp/%s", t->name);
+	snprintf(to, sizeof(to), "new/%s", t->name);
+	if (renameat(t->dirfd, from, t->dirfd, to) == -1)
+		return -1;
+	close(t->fd);
+	t->fd = -1;
+	return sync_folder(t->dirfd, "new");
+}
+
+static void
+maildir_end(struct delivery *d, struct hop_answer *a)
+{
+	struct maildir *m = d->state;
+	const char *path = m->n > 0 ? m->targets[0].path : "";
+	int i;
+
+	if (m->error != 0 || sync_copies(m, &path) == -1) {
+		answer_errno(a, m->error, path);
+		discard(m);
+		return;
+	}
+	for (i = 0; i < m->n; i++) {
+		if (publish(&m->targets[i]) == 0)
+			continue;
+		answer_errno(a, errno, m->targets[i].path);
+		if (i > 0 || m->targets[i].fd == -1)
+			a->result = HOP_DOUBTFUL; /* some have it already */
+		discard(m);
+		return;
+	}
+	discard(m);
+	answer_is(a, HOP_OK, 250, "2.0.0", "delivered");
+}
+
+static void
+maildir_abort(struct delivery *d)
+{
+	if (d->state != NULL)
+		discard(d->state);
+}
+
+static void
+maildir_close(struct delivery *d)
+{
+	maildir_abort(d);
+	free(d->state);
+	d->state = NULL;
+}
+
+const struct deliver_ops deliver_maildir = {
+	.name = "maildir",
+	.unsure = "doubled",
+	.recipient = maildir_recipient,
+	.data = maildir_data,
+	.write = maildir_write,
+	.end = maildir_end,
+	.abort = maildir_abort,
+	.close = maildir_close,
+};
