@@ -1,0 +1,221 @@
+/*
+ * data = "DATA" CRLF
+ *
+ * The message is read to its real end whatever is wrong with it, then refused
+ * or handed over, and answered once. After that, whatever the answer, the
+ * transaction is over.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "worker/command.h"
+#include "worker/log.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+#include "worker/slot.h"
+#include "worker/spool.h"
+
+#define HOPS_MAX 100 /* RFC 5321, section 6.3 */
+
+/* The client is gone, or too slow, in the middle of a message. */
+static void
+cut_off(struct session *s, enum io_result r)
+{
+	switch (r) {
+	case IO_LATE:
+		reply(s, 421, "4.4.2", "%s timed out", s->set->hostname);
+		session_end(s, "timeout-data");
+		break;
+	case IO_HURRIED:
+		reply(s, 421, "4.3.2", "%s shutting down", s->set->hostname);
+		session_end(s, "shutdown");
+		break;
+	default:
+		session_end(s, "lost-data");
+	}
+}
+
+/* Read up to the end of data into the spool. False: there was no end. */
+static bool
+receive(struct session *s)
+{
+	struct lineio *io = &s->io;
+	enum io_result r;
+	size_t n;
+
+	data_start(&s->scan);
+	spool_reset(s->spool);
+	for (;;) {
+		n = data_take(&s->scan, io->in + io->start,
+		    io->end - io->start);
+		if (s->scan.size <= s->set->limits.message_bytes)
+			spool_add(s->spool, io->in + io->start, n);
+		io->start += n;
+		io->searched = io->start;
+		if (s->scan.done)
+			return true;
+		r = io_fill(io,
+		    session_deadline(s, s->set->timeouts.data_secs));
+		if (r != IO_OK) {
+			cut_off(s, r);
+			return false;
+		}
+	}
+}
+
+/* What speaks against the message itself, the first row that holds. */
+static bool
+acceptable(struct session *s)
+{
+	const struct data_scan *d = &s->scan;
+
+	const struct {
+		bool wrong;
+		int code;
+		const char *status, *word, *text;
+	} rows[] = {
+		{ d->size > s->set->limits.message_bytes, 552, "5.3.4", "size",
+		    "the message is larger than this host takes" },
+		{ d->bare_lf, 550, "5.6.11", "bare-lf",
+		    "the message holds a bare LF" },
+		{ d->bare_cr, 550, "5.6.11", "bare-cr",
+		    "the message holds a bare CR" },
+		{ d->nul, 550, "5.6.0", "nul", "the message holds a NUL" },
+		{ d->received > HOPS_MAX, 554, "5.4.6", "hops",
+		    "too many hops: the message goes round in a loop" },
+		{ s->spool->error != 0, 452, "4.3.1", "spool",
+		    "no room for the message, try again later" },
+	};
+
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].wrong)
+			continue;
+		reply_refuse_as(s, "content", rows[i].word, rows[i].code,
+		    rows[i].status, rows[i].text, NULL);
+		return false;
+	}
+	return true;
+}
+
+/* The client's name as RFC 5321 lets it stand behind "from". */
+static void
+trace_name(char out[NAME_TEXT_MAX], const char *helo)
+{
+	size_t i;
+
+	for (i = 0; helo[i] != '\0' && i + 1 < NAME_TEXT_MAX; i++)
+		out[i] = isalnum((unsigned char)helo[i]) ||
+			strchr("-._:[]", helo[i]) != NULL ?
+		    helo[i] :
+		    '?';
+	out[i] = '\0';
+	if (i == 0)
+		strlcpy(out, "unknown", NAME_TEXT_MAX);
+}
+
+/* The Received field (RFC 5321, section 4.4); its length. */
+static size_t
+trace(const struct session *s, char *buf, size_t size)
+{
+	char name[NAME_TEXT_MAX], date[64], to[MAILBOX_TEXT_MAX + 16] = "";
+	struct tm tm;
+	time_t now = time(NULL);
+	int n;
+
+	trace_name(name, s->peer.helo);
+	gmtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
+	if (s->env.nrcpts == 1)
+		snprintf(to, sizeof(to), "\r\n\tfor <%s>", s->env.rcpts);
+	n = snprintf(buf, size,
+	    "Received: from %s ([%s%s])\r\n"
+	    "\tby %s with %s id %s%s;\r\n"
+	    "\t%s\r\n",
+	    name, s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
+	    s->set->hostname, s->peer.esmtp ? "ESMTP" : "SMTP", s->ref, to,
+	    date);
+	return (size_t)n;
+}
+
+/* The recipients for the log, as many as a value holds. */
+static void
+log_recipients(struct logline *l, const struct envelope *env)
+{
+	char list[LOG_VALUE_MAX + 1];
+	const char *rcpt = env->rcpts;
+	size_t n = 0, len;
+	int i;
+
+	for (i = 0; i < env->nrcpts; i++, rcpt += len + 1) {
+		len = strlen(rcpt);
+		if (n + len + 4 > sizeof(list))
+			break;
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s<%s>",
+		    i > 0 ? "," : "", rcpt);
+	}
+	log_octets(l, "to", list, n);
+	if (env->nrcpts > 1)
+		log_number(l, "recipients", env->nrcpts);
+}
+
+static void
+log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
+{
+	struct logline l;
+
+	session_log(s, &l, "message");
+	log_text(&l, "helo", s->peer.helo);
+	log_format(&l, "from", "<%s>", s->env.sender);
+	log_recipients(&l, &s->env);
+	log_text(&l, "message_id", s->scan.message_id);
+	log_number(&l, "size", s->scan.size);
+	log_text(&l, "next_hop", s->delivery.route.text);
+	log_text(&l, "reply", "250 2.0.0");
+	log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
+	log_number(&l, "ms", clock_ms() - begun_ms);
+	log_send(&l);
+}
+
+/* The message is complete and good: 250 only when the next hop has it. */
+static void
+hand_over(struct session *s, int64_t begun_ms)
+{
+	char buf[MAILBOX_TEXT_MAX + 3 * NAME_TEXT_MAX + 256];
+	struct hop_answer answer;
+	size_t len;
+
+	atomic_store(&s->slot->phase, SLOT_DELIVERY);
+	if (s->scan.size > s->env.size)
+		s->env.size = s->scan.size;
+	len = trace(s, buf, sizeof(buf));
+	deliver_message(&s->delivery, buf, len, s->spool, s->scan.wire,
+	    &answer);
+	if (answer.result != HOP_OK) {
+		reply_hop(s, &answer, NULL);
+		return;
+	}
+	s->messages++;
+	s->idle_commands = 0;
+	log_message(s, &answer, begun_ms);
+	reply(s, 250, "2.0.0", "delivered; ref %s", s->ref);
+}
+
+void
+cmd_data(struct session *s, const char *arg, const char *end)
+{
+	int64_t begun_ms = clock_ms();
+
+	(void)arg;
+	(void)end;
+	reply(s, 354, NULL, "end the message with CRLF.CRLF");
+	atomic_store(&s->slot->phase, SLOT_DATA);
+	if (receive(s) && acceptable(s))
+		hand_over(s, begun_ms);
+	session_reset(s);
+	atomic_store(&s->slot->phase, SLOT_COMMAND);
+}

@@ -1,0 +1,54 @@
+/*
+ * ehlo = "EHLO" SP ( Domain / address-literal ) CRLF
+ * helo = "HELO" SP Domain CRLF
+ *
+ * The name is taken as it comes (whether it is true is the helo test's
+ * business); only what could not stand in a header or a log is refused.
+ */
+#include <string.h>
+
+#include "worker/command.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+
+/* Take the name; false: it was refused. */
+static bool
+take_name(struct session *s, const char *arg, const char *end)
+{
+	size_t len = (size_t)(end - arg);
+
+	if (len == 0 || len >= sizeof(s->peer.helo) ||
+	    memchr(arg, ' ', len) != NULL) {
+		reply(s, 501, "5.5.4", "one name or address literal is needed");
+		return false;
+	}
+	session_reset(s);
+	memcpy(s->peer.helo, arg, len);
+	s->peer.helo[len] = '\0';
+	s->phase = PH_HELLO;
+	return true;
+}
+
+void
+cmd_helo(struct session *s, const char *arg, const char *end)
+{
+	if (!take_name(s, arg, end))
+		return;
+	s->peer.esmtp = false;
+	reply(s, 250, NULL, "%s", s->set->hostname);
+}
+
+void
+cmd_ehlo(struct session *s, const char *arg, const char *end)
+{
+	if (!take_name(s, arg, end))
+		return;
+	s->peer.esmtp = true;
+	reply_part(s, 250, 1, "%s", s->set->hostname);
+	reply_part(s, 250, 1, "PIPELINING");
+	reply_part(s, 250, 1, "SIZE %lld",
+	    (long long)s->set->limits.message_bytes);
+	reply_part(s, 250, 1, "8BITMIME");
+	reply_part(s, 250, 0, "ENHANCEDSTATUSCODES");
+}

@@ -1,0 +1,124 @@
+/*
+ * mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
+ *
+ * Parameters: SIZE=n (RFC 1870), BODY=7BIT or 8BITMIME (RFC 6152).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "worker/command.h"
+#include "worker/path.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+
+/* 0, or -1 after it has replied. */
+static int
+take_size(struct session *s, const struct param *par)
+{
+	char digits[24];
+	const char *errstr;
+	size_t i;
+
+	if (par->value_len == 0 || par->value_len > 20)
+		goto bad;
+	for (i = 0; i < par->value_len; i++)
+		if (par->value[i] < '0' || par->value[i] > '9')
+			goto bad;
+	memcpy(digits, par->value, par->value_len);
+	digits[par->value_len] = '\0';
+	s->env.size = strtonum(digits, 0, s->set->limits.message_bytes,
+	    &errstr);
+	if (errstr == NULL)
+		return 0;
+	reply_refuse_as(s, "limits", "size", 552, "5.3.4",
+	    "the message is larger than this host takes", NULL);
+	return -1;
+bad:
+	reply(s, 501, "5.5.4", "SIZE takes a number of up to 20 digits");
+	return -1;
+}
+
+static int
+take_body(struct session *s, const struct param *par)
+{
+	static const struct {
+		const char *name;
+		bool eight_bit;
+	} bodies[] = { { "7BIT", false }, { "8BITMIME", true } };
+
+	size_t i;
+
+	for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		if (par->value_len == strlen(bodies[i].name) &&
+		    strncasecmp(par->value, bodies[i].name, par->value_len) ==
+			0) {
+			s->env.eight_bit = bodies[i].eight_bit;
+			return 0;
+		}
+	}
+	reply(s, 501, "5.5.4", "BODY is 7BIT or 8BITMIME");
+	return -1;
+}
+
+static int
+take_params(struct session *s, const char *p, const char *end)
+{
+	static const struct {
+		const char *key;
+		int (*take)(struct session *, const struct param *);
+	} params[] = { { "SIZE", take_size }, { "BODY", take_body } };
+
+	unsigned seen = 0;
+	struct param par;
+	size_t i;
+	int r;
+
+	while ((r = param_next(&p, end, &par)) == 1) {
+		for (i = 0; i < sizeof(params) / sizeof(params[0]); i++)
+			if (param_is(&par, params[i].key))
+				break;
+		if (i == sizeof(params) / sizeof(params[0])) {
+			reply(s, 555, "5.5.4", "unknown parameter");
+			return -1;
+		}
+		if (seen & 1u << i) {
+			reply(s, 501, "5.5.4", "a parameter stands twice");
+			return -1;
+		}
+		seen |= 1u << i;
+		if (params[i].take(s, &par) == -1)
+			return -1;
+	}
+	if (r == -1)
+		reply(s, 501, "5.5.4", "malformed parameters");
+	return r;
+}
+
+void
+cmd_mail(struct session *s, const char *arg, const char *end)
+{
+	const char *wrong, *status;
+
+	if (end - arg < 5 || strncasecmp(arg, "FROM:", 5) != 0) {
+		reply(s, 501, "5.5.4", "say MAIL FROM:<address>");
+		return;
+	}
+	arg += 5;
+	session_reset(s);
+	wrong = path_parse(&arg, end, PATH_SENDER, &s->peer.sender, &status);
+	if (wrong != NULL) {
+		reply(s, 501, status, "%s", wrong);
+		return;
+	}
+	if (take_params(s, arg, end) == -1) {
+		session_reset(s);
+		return;
+	}
+	s->env.sender = s->peer.sender.text;
+	s->phase = PH_MAIL;
+	snprintf(s->ref, sizeof(s->ref), "%s.%u", s->id, ++s->transactions);
+	reply(s, 250, "2.1.0", "sender ok");
+}

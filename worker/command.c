@@ -1,0 +1,113 @@
+/*
+ * The verbs (RFC 5321, section 4.1.1) as one table: when each may come is
+ * data, so that no handler asks again.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "worker/command.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+
+static const struct command {
+	const char *verb;
+	unsigned phases; /* in which it may come */
+	bool counts;	 /* has no effect by itself: limits.idle_commands */
+	bool has_arg;
+	void (*run)(struct session *, const char *, const char *);
+} commands[] = {
+	{ "MAIL", PH_HELLO, false, true, cmd_mail },
+	{ "RCPT", PH_MAIL | PH_RCPT, false, true, cmd_rcpt },
+	{ "DATA", PH_RCPT, false, false, cmd_data },
+	{ "EHLO", PH_ANY, true, true, cmd_ehlo },
+	{ "HELO", PH_ANY, true, true, cmd_helo },
+	{ "RSET", PH_ANY, true, false, cmd_rset },
+	{ "NOOP", PH_ANY, true, true, cmd_noop },
+	{ "QUIT", PH_ANY | PH_REFUSED, false, false, cmd_quit },
+	{ "VRFY", PH_ANY, true, true, cmd_vrfy },
+	{ "EXPN", PH_ANY, true, true, cmd_expn },
+	{ "HELP", PH_ANY, true, true, cmd_help },
+};
+
+/* A command that came out of its phase: what should have come first. */
+static void
+out_of_phase(struct session *s, const struct command *c)
+{
+	if (s->phase == PH_REFUSED)
+		reply(s, 503, "5.5.1", "you were refused, say QUIT");
+	else if (s->phase == PH_START)
+		reply(s, 503, "5.5.1", "say HELO or EHLO first");
+	else if (c->phases == PH_HELLO)
+		reply(s, 503, "5.5.1", "a transaction is open already");
+	else if (s->phase == PH_MAIL)
+		reply(s, 554, "5.5.1", "no valid recipients");
+	else
+		reply(s, 503, "5.5.1", "say MAIL first");
+}
+
+/* The row of the verb that ends at p, or NULL. */
+static const struct command *
+find(const char *line, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (len == 4 && strncasecmp(line, commands[i].verb, 4) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static bool
+is_printable(const char *p, size_t len)
+{
+	for (; len > 0; p++, len--)
+		if (*p < 0x20 || *p > 0x7e)
+			return false;
+	return true;
+}
+
+void
+command_run(struct session *s, const char *line, size_t len)
+{
+	const char *arg, *end = line + len, *verb_end;
+	const struct command *c;
+
+	if (!is_printable(line, len)) {
+		reply(s, 500, "5.5.2",
+		    "the line holds control or 8-bit characters");
+		return;
+	}
+	while (end > line && end[-1] == ' ')
+		end--;
+	verb_end = memchr(line, ' ', (size_t)(end - line));
+	if (verb_end == NULL)
+		verb_end = end;
+	c = find(line, (size_t)(verb_end - line));
+	if (s->phase == PH_REFUSED && (c == NULL || c->run != cmd_quit)) {
+		reply(s, 503, "5.5.1", "you were refused, say QUIT");
+		return;
+	}
+	if (c == NULL) {
+		reply(s, 500, "5.5.2", "unknown command");
+		return;
+	}
+	if ((c->phases & s->phase) == 0) {
+		out_of_phase(s, c);
+		return;
+	}
+	for (arg = verb_end; arg < end && *arg == ' ';)
+		arg++;
+	if (!c->has_arg && arg < end) {
+		reply(s, 501, "5.5.4", "%s takes no argument", c->verb);
+		return;
+	}
+	if (c->counts)
+		s->idle_commands++;
+	c->run(s, arg, end);
+}
+
+void
+command_too_long(struct session *s)
+{
+	reply(s, 500, "5.5.2", "the line is too long");
+}

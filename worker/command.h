@@ -1,0 +1,32 @@
+/*
+ * Command lines: which verb it is, whether it may come now, and its handler.
+ */
+#ifndef LICTOR_COMMAND_H
+#define LICTOR_COMMAND_H
+
+#include <stddef.h>
+
+struct session;
+
+/* Take one line, without its CRLF; not terminated, it may hold any octet. */
+void command_run(struct session *, const char *line, size_t len);
+/* A line that was longer than LINE_OCTETS has been skipped. */
+void command_too_long(struct session *);
+
+/*
+ * The handlers, by file. arg is what stands behind the verb and one blank, up
+ * to end; blanks at its end are cut off, every octet is printable ASCII.
+ */
+void cmd_helo(struct session *, const char *arg, const char *end);
+void cmd_ehlo(struct session *, const char *arg, const char *end);
+void cmd_mail(struct session *, const char *arg, const char *end);
+void cmd_rcpt(struct session *, const char *arg, const char *end);
+void cmd_data(struct session *, const char *arg, const char *end);
+void cmd_rset(struct session *, const char *arg, const char *end);
+void cmd_noop(struct session *, const char *arg, const char *end);
+void cmd_vrfy(struct session *, const char *arg, const char *end);
+void cmd_expn(struct session *, const char *arg, const char *end);
+void cmd_help(struct session *, const char *arg, const char *end);
+void cmd_quit(struct session *, const char *arg, const char *end);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * Speaking to the client. A reply is formatted once, into the output that the
+ * session flushes before it waits; a refusal is logged where it is spoken.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/check.h"
+#include "worker/log.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+#include "worker/slot.h"
+
+#define REPLY_OCTETS 512 /* RFC 5321, section 4.5.3.1.5, with its CRLF */
+
+/* What a permanent code becomes for the first week in service. */
+static const struct {
+	int hard, soft;
+} soft_codes[] = {
+	{ 550, 450 },
+	{ 551, 450 },
+	{ 552, 452 },
+	{ 553, 450 },
+	{ 555, 455 },
+};
+
+void
+reply_soften(const struct session *s, int *code, char status[12])
+{
+	size_t i;
+
+	if (!s->set->soft || *code < 500)
+		return;
+	for (i = 0; i < sizeof(soft_codes) / sizeof(soft_codes[0]); i++)
+		if (soft_codes[i].hard == *code)
+			break;
+	*code = i < sizeof(soft_codes) / sizeof(soft_codes[0]) ?
+	    soft_codes[i].soft :
+	    451;
+	if (status[0] == '5')
+		status[0] = '4';
+}
+
+static void
+put_line(struct session *s, char line[REPLY_OCTETS], size_t len)
+{
+	if (len > REPLY_OCTETS - 2)
+		len = REPLY_OCTETS - 2;
+	memcpy(line + len, "\r\n", 2);
+	io_put(&s->io, line, len + 2,
+	    session_deadline(s, s->set->timeouts.command_secs));
+}
+
+static void
+reply_args(struct session *s, int code, const char *status, const char *fmt,
+    va_list ap)
+{
+	char line[REPLY_OCTETS], soft_status[12];
+	int n;
+
+	if (code >= 500)
+		s->errors++;
+	strlcpy(soft_status, status != NULL ? status : "", sizeof(soft_status));
+	reply_soften(s, &code, soft_status);
+	n = snprintf(line, sizeof(line), "%d %s%s", code, soft_status,
+	    soft_status[0] != '\0' ? " " : "");
+	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	put_line(s, line, (size_t)n);
+}
+
+void
+reply(struct session *s, int code, const char *status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reply_args(s, code, status, fmt, ap);
+	va_end(ap);
+}
+
+void
+reply_part(struct session *s, int code, int more, const char *fmt, ...)
+{
+	char line[REPLY_OCTETS];
+	va_list ap;
+	int n;
+
+	n = snprintf(line, sizeof(line), "%d%c", code, more ? '-' : ' ');
+	va_start(ap, fmt);
+	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	va_end(ap);
+	put_line(s, line, (size_t)n);
+}
+
+/* The common part of a line about a refusal. */
+static void
+log_refusal(struct session *s, struct logline *l, const char *test,
+    const struct reason *why, const char *to)
+{
+	session_log(s, l, "refuse");
+	log_text(l, "helo", s->peer.helo);
+	if (s->phase & (PH_MAIL | PH_RCPT))
+		log_format(l, "from", "<%s>", s->peer.sender.text);
+	if (to != NULL)
+		log_format(l, "to", "<%s>", to);
+	log_text(l, "test", test);
+	log_text(l, "reason", why->code);
+	if (why->has_entry)
+		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
+		    why->entry.file, why->entry.line);
+}
+
+void
+reply_refuse(struct session *s, const char *test, const struct reason *why,
+    const char *to)
+{
+	char status[12];
+	struct logline l;
+	int code = why->reply;
+
+	reply(s, why->reply, why->status, "%.400s; ref %s", why->text, s->ref);
+	s->refusals++;
+	s->slot->refusals++;
+	strlcpy(status, why->status, sizeof(status));
+	reply_soften(s, &code, status);
+	log_refusal(s, &l, test, why, to);
+	log_format(&l, "reply", "%d %s", code, status);
+	log_send(&l);
+}
+
+void
+reply_refuse_as(struct session *s, const char *test, const char *word, int code,
+    const char *status, const char *text, const char *to)
+{
+	struct reason why;
+
+	memset(&why, 0, sizeof(why));
+	why.code = word;
+	why.reply = code;
+	why.status = status;
+	why.text = text;
+	reply_refuse(s, test, &why, to);
+}
+
+void
+reply_hop(struct session *s, const struct hop_answer *a, const char *to)
+{
+	struct reason why;
+	struct logline l;
+
+	memset(&why, 0, sizeof(why));
+	why.code = a->result == HOP_REFUSED ? "hop-refused" :
+	    a->result == HOP_DOUBTFUL	    ? s->delivery.ops->unsure :
+					      "hop-trouble";
+	if (a->hop_code == 0) {
+		reply(s, a->code, a->status, "%.400s; ref %s", a->text, s->ref);
+	} else {
+		/* The next hop's own words: setting soft is not for them. */
+		s->errors += a->code >= 500;
+		reply_part(s, a->code, 0, "%s %.400s; ref %s", a->status,
+		    a->text, s->ref);
+	}
+	s->refusals++;
+	s->slot->refusals++;
+	log_refusal(s, &l, "hop", &why, to);
+	log_format(&l, "reply", "%d %s", a->code, a->status);
+	log_text(&l, "next_hop", s->delivery.route.text);
+	if (a->hop_code != 0)
+		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
+	log_text(&l, "text", a->log);
+	if (a->result != HOP_REFUSED)
+		l.level = LOG_ODD;
+	log_send(&l);
+}
+
+void
+reply_unspoken(struct session *s, const char *test, const char *key,
+    const char *value, const struct reason *why, const char *to)
+{
+	struct logline l;
+
+	log_refusal(s, &l, test, why, to);
+	log_text(&l, key, value);
+	log_send(&l);
+}

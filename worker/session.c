@@ -1,0 +1,314 @@
+/*
+ * The life of a session: the connection tests, the greeting, command after
+ * command, the end and its line in the log. Everything here is straight-line
+ * code against one deadline.
+ */
+#include <arpa/inet.h>
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "worker/command.h"
+#include "worker/log.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+#include "worker/slot.h"
+
+#define REFUSED_SECS	 10 /* a refused client may hang on so long */
+#define REFUSED_COMMANDS 5
+
+/* --------------------------------------------------------------- small parts */
+
+int64_t
+session_deadline(const struct session *s, int secs)
+{
+	int64_t at = clock_ms() + (int64_t)secs * 1000;
+
+	return at < s->deadline_ms ? at : s->deadline_ms;
+}
+
+void
+session_end(struct session *s, const char *why)
+{
+	s->over = true;
+	if (s->end == NULL)
+		s->end = why;
+}
+
+void
+session_reset(struct session *s)
+{
+	deliver_abort(&s->delivery);
+	memset(&s->peer.sender, 0, sizeof(s->peer.sender));
+	s->env.sender = "";
+	s->env.eight_bit = false;
+	s->env.size = 0;
+	s->env.rcpts_len = 0;
+	s->env.nrcpts = 0;
+	strlcpy(s->ref, s->id, sizeof(s->ref));
+	if (s->phase & (PH_MAIL | PH_RCPT))
+		s->phase = PH_HELLO;
+}
+
+void
+session_log(const struct session *s, struct logline *l, const char *event)
+{
+	log_start(l, LOG_USUAL, event);
+	log_text(l, "ref", s->ref);
+	log_text(l, "client", s->peer.addr_text);
+}
+
+/*
+ * The reference of a session: microseconds since 1970 and the worker's slot
+ * page make it unique on this host for centuries. Base 32 without letters
+ * that are mistaken for digits.
+ */
+static void
+make_id(char id[16], const struct slot *slot)
+{
+	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	struct timespec ts;
+	uint64_t n;
+	int i;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	n = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	n = n << 13 | ((uintptr_t)slot / SLOT_BYTES & 0x1fff);
+	for (i = 12; i >= 0; i--, n >>= 5)
+		id[i] = digits[n & 31];
+	id[13] = '\0';
+}
+
+/* ------------------------------------------------------------- the beginning */
+
+static void
+begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
+    struct generation *lists)
+{
+	const struct settings *set = s->set;
+	struct slot *slot = s->slot;
+
+	memset(&s->peer, 0,
+	    offsetof(struct session, io) - offsetof(struct session, peer));
+	s->start_ms = clock_ms();
+	s->deadline_ms = s->start_ms +
+	    (int64_t)set->timeouts.session_secs * 1000;
+	s->phase = set->require_helo ? PH_START : PH_HELLO;
+	make_id(s->id, slot);
+	strlcpy(s->ref, s->id, sizeof(s->ref));
+
+	s->peer.addr = *addr;
+	s->peer.port = port;
+	addr_format(addr, s->peer.addr_text);
+	s->peer.lists = lists;
+	s->peer.now = (int64_t)time(NULL);
+
+	s->env.sender = "";
+	s->delivery.set = set;
+	s->delivery.waiting = &s->waiting;
+	s->delivery.env = &s->env;
+	s->delivery.ref = s->ref;
+	s->delivery.deadline_ms = s->deadline_ms;
+
+	slot->since_ms = s->start_ms;
+	strlcpy(slot->client, s->peer.addr_text, sizeof(slot->client));
+	strlcpy(slot->ref, s->id, sizeof(slot->ref));
+	wait_init(&s->waiting);
+	s->waiting.left = s->left;
+	s->waiting.arg = s->left_arg;
+	io_init(&s->io, &s->waiting, fd);
+}
+
+/* ----------------------------------------------------------- being refused */
+
+/*
+ * A client that was refused at the greeting may say QUIT (RFC 5321, section
+ * 3.1); all else is 503, for a short while.
+ */
+static void
+serve_refused(struct session *s)
+{
+	int64_t limit = clock_ms() + REFUSED_SECS * 1000;
+	const char *line;
+	size_t len;
+	int i;
+
+	s->phase = PH_REFUSED;
+	if (limit < s->deadline_ms)
+		s->deadline_ms = limit;
+	for (i = 0; i < REFUSED_COMMANDS && !s->over; i++) {
+		switch (io_line(&s->io, s->deadline_ms, &line, &len)) {
+		case IO_OK:
+			command_run(s, line, len);
+			break;
+		case IO_LONG:
+			command_too_long(s);
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+/* The greeting says no. */
+static void
+refuse_at_greeting(struct session *s, const struct finding *f)
+{
+	struct reason why = f->why;
+
+	if (f->verdict == V_DROP) {
+		reply_unspoken(s, check_name(f->test), "reply", "drop", &why,
+		    NULL);
+		return;
+	}
+	why.reply = f->verdict == V_REJECT && !s->set->soft ? 554 : 421;
+	if (why.reply == 421 && why.status[0] == '5')
+		why.status = "4.7.1";
+	reply_refuse(s, check_name(f->test), &why, NULL);
+	if (why.reply == 554)
+		serve_refused(s);
+}
+
+static bool
+too_many_sessions(const struct session *s, unsigned held)
+{
+	int limit = s->set->limits.per_client;
+
+	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
+}
+
+/*
+ * The connection tests. True: the client is greeted, and a refusal that waits
+ * for RCPT is in s->held.
+ */
+static bool
+admit(struct session *s, unsigned held)
+{
+	const struct finding *refusal;
+	int i;
+
+	refusal = check_connect(&s->peer, s->set, s->found);
+	for (i = 0; i < CONNECT_CHECKS; i++)
+		if (verdict_refuses(s->found[i].found) &&
+		    s->found[i].verdict == V_NEXT)
+			reply_unspoken(s, check_name(s->found[i].test), "would",
+			    verdict_name(s->found[i].found), &s->found[i].why,
+			    NULL);
+	if (refusal != NULL && s->set->tests[refusal->test].at == AT_GREETING) {
+		s->end = "refused";
+		refuse_at_greeting(s, refusal);
+		return false;
+	}
+	s->held = refusal;
+	if (too_many_sessions(s, held)) {
+		s->end = "refused";
+		reply_refuse_as(s, "limits", "per-client", 421, "4.7.0",
+		    "too many sessions from your address", NULL);
+		return false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------- the conversation */
+
+/* The client was silent for too long, or the gateway has to go. */
+static void
+say_goodbye(struct session *s, const char *status, const char *text,
+    const char *why)
+{
+	reply(s, 421, status, "%s %s", s->set->hostname, text);
+	session_end(s, why);
+}
+
+static bool
+too_many_errors(struct session *s)
+{
+	if (s->errors > s->set->limits.errors) {
+		reply_refuse_as(s, "limits", "errors", 421, "4.7.0",
+		    "too many errors", NULL);
+		return true;
+	}
+	if (s->idle_commands > s->set->limits.idle_commands) {
+		reply_refuse_as(s, "limits", "idle-commands", 421, "4.7.0",
+		    "too many commands without a message", NULL);
+		return true;
+	}
+	return false;
+}
+
+static void
+converse(struct session *s)
+{
+	const char *line;
+	size_t len;
+
+	while (!s->over) {
+		switch (io_line(&s->io,
+		    session_deadline(s, s->set->timeouts.command_secs), &line,
+		    &len)) {
+		case IO_OK:
+			command_run(s, line, len);
+			break;
+		case IO_LONG:
+			command_too_long(s);
+			break;
+		case IO_LATE:
+			say_goodbye(s, "4.4.2", "timed out", "timeout");
+			break;
+		case IO_HURRIED:
+			say_goodbye(s, "4.3.2", "shutting down", "shutdown");
+			break;
+		case IO_EOF:
+		case IO_FAILED:
+			session_end(s, "lost");
+			break;
+		}
+		if (!s->over && too_many_errors(s))
+			session_end(s, "errors");
+	}
+}
+
+/*
+ * The one line that sums a session up. Where the refusal at the greeting has
+ * said it all, there is no second one.
+ */
+static void
+log_session(struct session *s)
+{
+	struct logline l;
+
+	session_log(s, &l, "session");
+	log_text(&l, "helo", s->peer.helo);
+	log_number(&l, "messages", s->messages);
+	log_number(&l, "refusals", s->refusals);
+	log_number(&l, "errors", s->errors);
+	log_text(&l, "end", s->end);
+	log_number(&l, "ms", clock_ms() - s->start_ms);
+	log_send(&l);
+}
+
+void
+session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
+    struct generation *lists)
+{
+	unsigned held = s->slot->held_count;
+
+	begin(s, fd, addr, port, lists);
+	if (admit(s, held)) {
+		atomic_store(&s->slot->phase, SLOT_COMMAND);
+		reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
+		converse(s);
+		session_reset(s);
+		log_session(s);
+	}
+	io_flush(&s->io, clock_ms() + 1000);
+	deliver_close(&s->delivery);
+	free(s->env.rcpts);
+	s->env.rcpts = NULL;
+	s->slot->sessions++;
+	s->slot->messages += s->messages;
+}

@@ -1,0 +1,89 @@
+/*
+ * One session: all that a client causes is in this struct, and all of it is
+ * cleared before the next client. Only worker/session.c and the commands
+ * (cmd_*.c) open it.
+ */
+#ifndef LICTOR_SESSION_H
+#define LICTOR_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "worker/check.h"
+#include "worker/data.h"
+#include "worker/deliver.h"
+#include "worker/lineio.h"
+#include "worker/peer.h"
+#include "worker/wait.h"
+
+struct generation;
+struct logline;
+struct settings;
+struct slot;
+struct spool;
+
+/* Where a session is: which commands may come. */
+enum phase {
+	PH_START = 1,	/* greeted; no HELO or EHLO yet */
+	PH_HELLO = 2,	/* no transaction */
+	PH_MAIL = 4,	/* MAIL was accepted, no recipient yet */
+	PH_RCPT = 8,	/* at least one recipient was accepted */
+	PH_REFUSED = 16 /* refused at the greeting: QUIT and no more */
+};
+
+#define PH_ANY (PH_START | PH_HELLO | PH_MAIL | PH_RCPT)
+
+#define REF_TEXT_MAX 24
+
+struct session {
+	/* Given by the worker, the same for all its sessions. */
+	const struct settings *set;
+	struct slot *slot;
+	struct spool *spool;
+	void (*left)(void *); /* called once when the worker is to leave */
+	void *left_arg;
+
+	/* From here on all is cleared for every client. */
+	struct peer peer;
+	struct finding found[CONNECT_CHECKS];
+	const struct finding *held; /* a refusal that waits for RCPT */
+
+	enum phase phase;
+	bool over;	 /* no further command is taken */
+	const char *end; /* how it ended, for the log */
+	int64_t start_ms;
+	int64_t deadline_ms; /* of the whole session */
+	int errors;	     /* replies 5xx */
+	int idle_commands;   /* commands since the last message */
+	unsigned transactions, messages, refusals;
+	char id[16];		/* of the session */
+	char ref[REF_TEXT_MAX]; /* of what goes on now: id, or id.N */
+
+	struct envelope env;
+	struct delivery delivery;
+	struct data_scan scan;
+	struct waiting waiting;
+
+	struct lineio io; /* last: its buffers are not cleared */
+};
+
+/*
+ * Serve one client from its first octet to its last. The caller has filled the
+ * first members and closes fd afterwards.
+ */
+void session_run(struct session *, int fd, const struct addr *, uint16_t port,
+    struct generation *);
+
+/* End the session after the command in hand; why is a word for the log. */
+void session_end(struct session *, const char *why);
+/* The deadline of something that may take secs, within the session's. */
+int64_t session_deadline(const struct session *, int secs);
+/*
+ * Forget the transaction: after every end of data whatever the answer, after
+ * RSET, HELO, EHLO and a lost client.
+ */
+void session_reset(struct session *);
+/* Begin a log line that tells which session and client it is about. */
+void session_log(const struct session *, struct logline *, const char *event);
+
+#endif
