@@ -1,0 +1,296 @@
+/*
+ * Landlock (paths) and seccomp (system calls). What the wall does not let
+ * through is EACCES for a path, and the end of the process for a system call:
+ * a worker that asks for one of those is not ours any more.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/sandbox.h"
+#include "worker/settings.h"
+
+struct sandbox {
+	int ruleset;		  /* Landlock, or -1 */
+	struct sock_fprog filter; /* seccomp; len 0: there is none */
+	char text[64];
+};
+
+/* Rights newer than the headers of the oldest system we build on. */
+#define FS_TRUNCATE  (1ULL << 14) /* ABI 3 */
+#define NET_BIND_TCP (1ULL << 0)  /* ABI 4 */
+
+struct ruleset_attr {
+	uint64_t fs, net;
+};
+
+#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_MAILDIR                                                             \
+	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE |                             \
+	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |     \
+	    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER)
+
+/* ----------------------------------------------------------------- landlock */
+
+static int
+landlock_abi(void)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+static int
+allow_below(int ruleset, const char *path, uint64_t rights)
+{
+	struct landlock_path_beneath_attr rule;
+	int r;
+
+	rule.allowed_access = rights;
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (rule.parent_fd == -1)
+		return errno == ENOENT ? 0 : -1; /* nothing is there to use */
+	r = (int)syscall(SYS_landlock_add_rule, ruleset,
+	    LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	close(rule.parent_fd);
+	return r;
+}
+
+static int
+build_ruleset(struct sandbox *box, const struct settings *set, int abi)
+{
+	struct ruleset_attr attr = { .fs = (1ULL << 13) - 1, .net = 0 };
+	size_t i, size = sizeof(attr.fs);
+
+	if (abi >= 2)
+		attr.fs |= LANDLOCK_ACCESS_FS_REFER;
+	if (abi >= 3)
+		attr.fs |= FS_TRUNCATE;
+	if (abi >= 4) {
+		attr.net = NET_BIND_TCP; /* a worker never binds a port */
+		size = sizeof(attr);
+	}
+	box->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size,
+	    0);
+	if (box->ruleset == -1)
+		return -1;
+	fcntl(box->ruleset, F_SETFD, FD_CLOEXEC);
+	if (allow_below(box->ruleset, set->state_dir, FS_READ) == -1)
+		return -1;
+#ifdef LICTOR_SANITIZED
+	/* The leak checker looks at its own process when a worker leaves. */
+	if (allow_below(box->ruleset, "/proc", FS_READ) == -1)
+		return -1;
+#endif
+	for (i = 0; i < set->maildir_roots.n; i++)
+		if (allow_below(box->ruleset, set->maildir_roots.item[i],
+			FS_MAILDIR & attr.fs) == -1)
+			return -1;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ seccomp */
+
+/* All that a session needs; libraries and the C library included. */
+static const int calls[] = {
+	/* the client and the next hop */
+	SCMP_SYS(accept4),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(connect),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(close),
+	/* waiting and time */
+	SCMP_SYS(ppoll),
+	SCMP_SYS(poll),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	/* lists, spool and Maildirs */
+	SCMP_SYS(openat),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(readlink),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(fcntl),
+	/* memory and the process itself */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+static int
+add_rules(scmp_filter_ctx ctx)
+{
+	static const int families[] = { AF_INET, AF_INET6, AF_UNIX };
+	static const int mappers[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
+	size_t i;
+
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0) != 0)
+			return -1;
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) != 0)
+			return -1;
+	/* Memory is never made executable. */
+	for (i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, mappers[i], 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) != 0)
+			return -1;
+	return 0;
+}
+
+/* Keep the compiled filter in memory: it is loaded once a worker. */
+static int
+keep_filter(struct sandbox *box, scmp_filter_ctx ctx)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC), r = -1;
+	off_t size;
+
+	if (fd == -1)
+		return -1;
+	if (seccomp_export_bpf(ctx, fd) == 0 &&
+	    (size = lseek(fd, 0, SEEK_END)) > 0 &&
+	    (box->filter.filter = malloc((size_t)size)) != NULL &&
+	    pread(fd, box->filter.filter, (size_t)size, 0) == size) {
+		box->filter.len = (unsigned short)((size_t)size /
+		    sizeof(struct sock_filter));
+		r = 0;
+	}
+	close(fd);
+	return r;
+}
+
+static int
+build_filter(struct sandbox *box)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = -1;
+
+	if (ctx == NULL)
+		return -1;
+	if (add_rules(ctx) == 0)
+		r = keep_filter(box, ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+/* --------------------------------------------------------------- the public */
+
+struct sandbox *
+sandbox_new(const struct settings *set, char *text, size_t size)
+{
+	struct sandbox *box = calloc(1, sizeof(*box));
+	int abi = landlock_abi(), n;
+
+	if (box == NULL) {
+		snprintf(text, size, "sandbox: out of memory");
+		return NULL;
+	}
+	box->ruleset = -1;
+	if (abi > 0 && build_ruleset(box, set, abi) == -1) {
+		snprintf(text, size, "Landlock: %s", strerror(errno));
+		goto fail;
+	}
+#ifndef LICTOR_SANITIZED
+	if (build_filter(box) == -1) {
+		snprintf(text, size, "seccomp: the filter cannot be built");
+		goto fail;
+	}
+#endif
+	n = abi > 0 ?
+	    snprintf(box->text, sizeof(box->text), "landlock ABI %d", abi) :
+	    snprintf(box->text, sizeof(box->text), "no landlock");
+	snprintf(box->text + n, sizeof(box->text) - (size_t)n, ", %s",
+	    box->filter.len > 0 ? "seccomp" : "no seccomp");
+	return box;
+fail:
+	sandbox_free(box);
+	return NULL;
+}
+
+void
+sandbox_free(struct sandbox *box)
+{
+	if (box == NULL)
+		return;
+	if (box->ruleset != -1)
+		close(box->ruleset);
+	free(box->filter.filter);
+	free(box);
+}
+
+const char *
+sandbox_describe(const struct sandbox *box)
+{
+	return box->text;
+}
+
+int
+sandbox_enter(const struct sandbox *box)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return -1;
+#ifdef LICTOR_SANITIZED
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* for the leak checker */
+#endif
+	if (box->ruleset != -1 &&
+	    syscall(SYS_landlock_restrict_self, box->ruleset, 0) == -1)
+		return -1;
+	if (box->filter.len > 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &box->filter) == -1 &&
+	    errno != EINVAL) /* a kernel without seccomp filters */
+		return -1;
+	return 0;
+}

@@ -1,0 +1,301 @@
+/*
+ * A worker: one process that waits for a client, serves it, and waits again,
+ * with no way to anything but its lists, its spool and its Maildirs.
+ *
+ * Several workers wait on the same listeners, each in an epoll of its own with
+ * EPOLLEXCLUSIVE, so that one connection wakes one worker, the one that became
+ * idle last. A worker that was woken owes that wake-up an accept: when it is
+ * told to leave at that moment, it accepts before it goes.
+ */
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/clients.h"
+#include "worker/log.h"
+#include "worker/sandbox.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+#include "worker/slot.h"
+#include "worker/spool.h"
+#include "worker/wait.h"
+#include "worker/worker.h"
+
+#define LISTENERS_MAX 64
+
+struct worker {
+	struct worker_start given;
+	int listeners[LISTENERS_MAX];
+	int epoll;
+	struct generation *lists;
+	struct spool spool;
+	struct session session;
+};
+
+/* ------------------------------------------------------------ the way in */
+
+static void
+close_listeners(void *arg)
+{
+	struct worker *w = arg;
+	size_t i;
+
+	if (w->epoll == -1)
+		return;
+	close(w->epoll);
+	for (i = 0; i < w->given.nlisteners; i++)
+		close(w->listeners[i]);
+	w->epoll = -1;
+}
+
+static int
+watch_listeners(struct worker *w)
+{
+	struct epoll_event ev;
+	size_t i;
+
+	if (w->given.nlisteners > LISTENERS_MAX) {
+		errno = EMFILE;
+		return -1;
+	}
+	if ((w->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1)
+		return -1;
+	for (i = 0; i < w->given.nlisteners; i++) {
+		w->listeners[i] = w->given.listeners[i];
+		ev.events = EPOLLIN | EPOLLEXCLUSIVE;
+		ev.data.fd = w->listeners[i];
+		if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, ev.data.fd, &ev) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+accept_from(int listener, struct sockaddr_storage *from)
+{
+	socklen_t len = sizeof(*from);
+
+	return accept4(listener, (struct sockaddr *)from, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* No descriptor or no memory: come back later, and do not spin. */
+static void
+catch_breath(void)
+{
+	struct timespec pause = { 0, 100 * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/* The client whose wake-up this worker may have taken with it. */
+static int
+accept_last(struct worker *w, struct sockaddr_storage *from)
+{
+	size_t i;
+	int fd;
+
+	for (i = 0; i < w->given.nlisteners; i++)
+		if ((fd = accept_from(w->listeners[i], from)) != -1)
+			return fd;
+	return -1;
+}
+
+/* The next client, or -1: this worker is to leave. */
+static int
+next_client(struct worker *w, struct sockaddr_storage *from)
+{
+	struct epoll_event ev;
+	int fd, n;
+
+	for (;;) {
+		n = epoll_pwait(w->epoll, &ev, 1, -1, wait_mask());
+		if (wait_leaving())
+			return accept_last(w, from);
+		if (n != 1)
+			continue;
+		if ((fd = accept_from(ev.data.fd, from)) != -1)
+			return fd;
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			catch_breath();
+	}
+}
+
+/* ----------------------------------------------------------- the lists */
+
+/* Raise it in the slot, once for each text: the master logs it. */
+static void
+raise_trouble(struct worker *w, const struct list_error *error)
+{
+	struct slot *slot = w->given.slot;
+	char text[sizeof(slot->list_error)];
+
+	snprintf(text, sizeof(text), "%s: %s", error->file, error->text);
+	if (strcmp(text, slot->list_error) == 0)
+		return;
+	memcpy(slot->list_error, text, sizeof(text));
+	atomic_fetch_add(&slot->list_trouble, 1);
+	if (write(w->given.wake_fd, "", 1) == -1)
+		return; /* full: the master is awake already */
+}
+
+/* One readlink(2) a session; what is open stays when the new is bad. */
+static void
+refresh_lists(struct worker *w)
+{
+	struct list_error error;
+
+	if (generation_refresh(&w->lists, w->given.state_dirfd, &error) ==
+	    GENERATION_BAD)
+		raise_trouble(w, &error);
+	if (w->lists != NULL)
+		generation_begin(w->lists);
+}
+
+/* -------------------------------------------------------- one session */
+
+static uint16_t
+port_of(const struct sockaddr_storage *ss)
+{
+	return ntohs(ss->ss_family == AF_INET ?
+		((const struct sockaddr_in *)(const void *)ss)->sin_port :
+		((const struct sockaddr_in6 *)(const void *)ss)->sin6_port);
+}
+
+/* Nobody else must serve what comes now: tell the master when few are left. */
+static void
+become_busy(struct worker *w)
+{
+	const struct worker_start *g = &w->given;
+
+	clients_set_busy(g->clients, g->slot_number);
+	if (clients_idle(g->clients, atomic_load(&g->state->words)) <
+	    atomic_load(&g->state->wake_below))
+		if (write(g->wake_fd, "", 1) == -1)
+			return; /* full: the master is awake already */
+}
+
+static void
+serve(struct worker *w, int fd, const struct sockaddr_storage *from)
+{
+	struct slot *slot = w->given.slot;
+	struct addr addr;
+	struct list_error error;
+	char text[ADDR_TEXT_MAX];
+
+	addr_from_sockaddr(&addr, (const struct sockaddr *)from);
+	setproctitle("worker %s", addr_format(&addr, text));
+	slot->held = clients_key(w->given.clients, &addr);
+	slot->held_count = clients_enter(w->given.clients, slot->held);
+	if (slot->held_count == 0)
+		slot->held = 0;
+	atomic_store(&slot->phase, SLOT_GREETING);
+	refresh_lists(w);
+	session_run(&w->session, fd, &addr, port_of(from), w->lists);
+	if (w->lists != NULL && generation_damaged(w->lists, &error))
+		raise_trouble(w, &error);
+
+	close(fd);
+	if (slot->held != 0)
+		clients_leave(w->given.clients, slot->held);
+	slot->held = 0;
+	slot->client[0] = '\0';
+	atomic_store(&slot->phase, SLOT_IDLE);
+	setproctitle("worker idle");
+}
+
+static void
+serve_all(struct worker *w)
+{
+	struct sockaddr_storage from;
+	int fd, left = w->given.settings->workers.sessions;
+
+	while ((fd = next_client(w, &from)) != -1) {
+		become_busy(w);
+		if (--left <= 0 || wait_leaving())
+			close_listeners(w);
+		serve(w, fd, &from);
+		if (w->epoll == -1)
+			break;
+		clients_set_idle(w->given.clients, w->given.slot_number);
+	}
+}
+
+/* ---------------------------------------------------------- the start */
+
+/* A list that was cut short under our feet: this session is lost, no more. */
+static void
+bus_error(int sig)
+{
+	(void)sig;
+	_exit(WORKER_LISTS);
+}
+
+static void
+start_failed(const char *what)
+{
+	log_event(LOG_BAD, "worker", "%s: %s", what, strerror(errno));
+}
+
+/* Everything that needs the way out, before it is closed. */
+static int
+prepare(struct worker *w)
+{
+	const struct settings *set = w->given.settings;
+
+	if (watch_listeners(w) == -1) {
+		start_failed("listeners");
+		return -1;
+	}
+	if (spool_open(&w->spool, set->spool_dir) == -1) {
+		start_failed(set->spool_dir);
+		return -1;
+	}
+	if (sandbox_enter(w->given.sandbox) == -1) {
+		start_failed("sandbox");
+		return -1;
+	}
+	return 0;
+}
+
+int
+worker_main(const struct worker_start *given)
+{
+	struct worker *w;
+	int code = WORKER_TROUBLE;
+
+	/* Pages of its own that are touched only where they are used. */
+	w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (w == MAP_FAILED)
+		return WORKER_TROUBLE;
+	w->given = *given;
+	w->lists = given->lists;
+	w->session.set = given->settings;
+	w->session.slot = given->slot;
+	w->session.spool = &w->spool;
+	w->session.left = close_listeners;
+	w->session.left_arg = w;
+	w->epoll = w->spool.fd = -1;
+
+	wait_signals();
+	signal(SIGBUS, bus_error);
+	setproctitle("worker idle");
+	if (prepare(w) == 0) {
+		serve_all(w);
+		code = WORKER_DONE;
+	}
+	close_listeners(w);
+	generation_close(w->lists);
+	spool_close(&w->spool);
+	return code;
+}

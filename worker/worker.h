@@ -1,0 +1,44 @@
+/*
+ * The one door into the session's half of the program: what a worker is given
+ * by the master, and the worker itself.
+ */
+#ifndef LICTOR_WORKER_H
+#define LICTOR_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct clients;
+struct generation;
+struct sandbox;
+struct settings;
+struct slot;
+struct state;
+
+struct worker_start {
+	const struct settings *settings;
+	const struct sandbox *sandbox;
+	const int *listeners; /* non-blocking, listening */
+	size_t nlisteners;
+	int state_dirfd;	  /* settings->state_dir, open for reading */
+	struct generation *lists; /* the master's, or NULL; inherited */
+	struct slot *slot;	  /* its own page, writable */
+	unsigned slot_number;
+	const struct state *state;
+	struct clients *clients;
+	int wake_fd; /* writing an octet wakes the master */
+};
+
+/* Exit codes that the master tells apart. */
+#define WORKER_DONE    0  /* it has served its sessions, or was asked to go */
+#define WORKER_TROUBLE 71 /* it could not start: EX_OSERR */
+#define WORKER_LISTS   74 /* a list was cut short under its feet: EX_IOERR */
+
+/*
+ * Serve until told to leave. Called in a fresh child that has its final user
+ * already; privileges, signals and descriptors are the caller's until then.
+ * Returns the exit code; the caller leaves through exit(3).
+ */
+int worker_main(const struct worker_start *);
+
+#endif
