@@ -1,0 +1,631 @@
+/*
+ * The master: it forks workers as the policy says, reaps and replaces them,
+ * reloads, and stops. It never reads an octet of a client's; what it reads of
+ * a worker's slot it does not trust. When nothing changes it makes no system
+ * call: a worker that takes the last but few idle places wakes it.
+ */
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <bsd/libutil.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/board.h"
+#include "daemon/config.h"
+#include "daemon/listen.h"
+#include "daemon/pool.h"
+#include "daemon/pool_policy.h"
+#include "daemon/privs.h"
+#include "worker/clients.h"
+#include "worker/log.h"
+#include "worker/sandbox.h"
+#include "worker/settings.h"
+#include "worker/wait.h"
+#include "worker/worker.h"
+
+#define KILL_MS 600000 /* what is still there after this is killed */
+
+struct child {
+	pid_t pid;	  /* 0: this slot is free */
+	bool leaving;	  /* was told to go */
+	uint32_t trouble; /* list_trouble of its slot, as seen last */
+};
+
+/* Everything that a reload replaces as a whole. */
+struct service {
+	struct settings *settings;
+	struct listeners *listeners;
+	struct sandbox *sandbox;
+	struct privs privs;
+	int state_dirfd;
+	struct generation *lists; /* what new workers begin with */
+};
+
+struct pool {
+	struct service now;
+	struct board board;
+	struct pidfh *pidfile;
+	int wake[2];
+	struct child children[SLOTS_MAX];
+	unsigned high;	      /* slots below this have been in use */
+	int early_deaths;     /* in a row, before a first session's end */
+	int64_t not_before;   /* no worker is started before */
+	int64_t next_tick;    /* when idle ones are looked at; 0: never */
+	int64_t stop_ms;      /* when stopping began; 0: serving */
+	int hurried;	      /* how far stopping has gone */
+	char list_error[520]; /* the trouble that was logged last */
+};
+
+static volatile sig_atomic_t got_child, got_reload, got_stop;
+
+static void
+take_signal(int sig)
+{
+	switch (sig) {
+	case SIGCHLD:
+		got_child = 1;
+		break;
+	case SIGHUP:
+		got_reload = 1;
+		break;
+	default:
+		got_stop++;
+	}
+}
+
+/* Signals are blocked but while the master waits. */
+static void
+master_signals(sigset_t *waiting)
+{
+	static const int taken[] = { SIGCHLD, SIGHUP, SIGTERM, SIGINT };
+	struct sigaction sa;
+	sigset_t held;
+	size_t i;
+
+	memset(&sa, 0, sizeof(sa));
+	sigemptyset(&sa.sa_mask);
+	sigemptyset(&held);
+	sa.sa_handler = take_signal;
+	for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		sigaction(taken[i], &sa, NULL);
+		sigaddset(&held, taken[i]);
+	}
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL);
+	sigprocmask(SIG_SETMASK, &held, NULL);
+	sigemptyset(waiting);
+}
+
+/* --------------------------------------------------------------- the service */
+
+static void
+report_setting(void *arg, const char *message)
+{
+	(void)arg;
+	log_event(LOG_BAD, "reload", "%s", message);
+}
+
+static void
+report_listen(const char *message)
+{
+	log_event(LOG_BAD, "reload", "%s", message);
+}
+
+static void
+service_close(struct service *sv, const struct service *kept)
+{
+	listen_close(sv->listeners, kept != NULL ? kept->listeners : NULL);
+	sandbox_free(sv->sandbox);
+	generation_close(sv->lists);
+	if (sv->state_dirfd != -1)
+		close(sv->state_dirfd);
+	settings_free(sv->settings);
+}
+
+/*
+ * Everything that stands between settings and workers. On failure the message
+ * is logged and what was opened is the caller's to close.
+ */
+static int
+service_open(struct service *sv)
+{
+	const struct settings *set = sv->settings;
+	char text[512];
+
+	sv->state_dirfd = -1;
+	if (privs_find(&sv->privs, set, text, sizeof(text)) == -1 ||
+	    privs_folders(&sv->privs, set, text, sizeof(text)) == -1)
+		goto fail;
+	sv->state_dirfd = open(set->state_dir,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sv->state_dirfd == -1) {
+		snprintf(text, sizeof(text), "%.400s: %s", set->state_dir,
+		    strerror(errno));
+		goto fail;
+	}
+	sv->sandbox = sandbox_new(set, text, sizeof(text));
+	if (sv->sandbox == NULL)
+		goto fail;
+	return 0;
+fail:
+	log_event(LOG_BAD, "reload", "%s", text);
+	return -1;
+}
+
+/* --------------------------------------------------------------- the workers */
+
+static struct slot *
+slot_of(struct pool *p, unsigned i)
+{
+	return slot_at(p->board.slots, i);
+}
+
+/* Idle workers that are to stay, and all that are. */
+static void
+count(const struct pool *p, int *total, int *idle)
+{
+	unsigned i;
+
+	*total = *idle = 0;
+	for (i = 0; i < p->high; i++) {
+		if (p->children[i].pid == 0 || p->children[i].leaving)
+			continue;
+		(*total)++;
+		*idle += clients_is_idle(p->board.clients, i);
+	}
+}
+
+static void
+log_list_trouble(struct pool *p, const char *text)
+{
+	struct logline l;
+
+	if (strcmp(text, p->list_error) == 0)
+		return;
+	strlcpy(p->list_error, text, sizeof(p->list_error));
+	log_start(&l, LOG_BAD, "list");
+	log_text(&l, "text", text);
+	log_send(&l);
+}
+
+/* New workers begin with the lists that are in force now. */
+static void
+refresh_lists(struct pool *p)
+{
+	char text[sizeof(p->list_error)];
+	struct list_error error;
+
+	switch (generation_refresh(&p->now.lists, p->now.state_dirfd, &error)) {
+	case GENERATION_BAD:
+		snprintf(text, sizeof(text), "%s: %s", error.file, error.text);
+		log_list_trouble(p, text);
+		break;
+	case GENERATION_NEW:
+		p->list_error[0] = '\0';
+		log_event(LOG_USUAL, "list", "%s is in force",
+		    generation_name(p->now.lists));
+		break;
+	case GENERATION_SAME:
+		break;
+	}
+}
+
+/* What a slot says of itself is a worker's word: cut and escaped. */
+static void
+see_trouble(struct pool *p, unsigned i)
+{
+	struct slot *slot = slot_of(p, i);
+	uint32_t seen = atomic_load(&slot->list_trouble);
+	char text[sizeof(slot->list_error)];
+
+	if (seen == p->children[i].trouble)
+		return;
+	p->children[i].trouble = seen;
+	memcpy(text, slot->list_error, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	log_list_trouble(p, text);
+}
+
+/* In the child: nothing of the master's stays but what a worker needs. */
+static int
+be_worker(struct pool *p, unsigned i, pid_t master)
+{
+	const struct service *sv = &p->now;
+	struct worker_start start;
+
+	log_forked();
+	if (p->pidfile != NULL)
+		pidfile_close(p->pidfile);
+	close(p->wake[0]);
+	memset(&start, 0, sizeof(start));
+	start.slot = slot_of(p, i);
+	board_keep_own(&p->board, i);
+	start.settings = sv->settings;
+	start.sandbox = sv->sandbox;
+	start.listeners = sv->listeners->fds;
+	start.nlisteners = sv->listeners->n;
+	start.state_dirfd = sv->state_dirfd;
+	start.lists = sv->lists;
+	start.slot_number = i;
+	start.state = p->board.visible;
+	start.clients = p->board.clients;
+	start.wake_fd = p->wake[1];
+	if (privs_drop(&sv->privs) == -1) {
+		log_event(LOG_BAD, "worker", "cannot become user %s: %s",
+		    sv->settings->user, strerror(errno));
+		return WORKER_TROUBLE;
+	}
+	wait_signals();
+	/* A change of user clears it: so it comes after that. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != master)
+		return WORKER_DONE;
+	return worker_main(&start);
+}
+
+/* 0, or -1: no slot or no process was to be had. */
+static int
+start_worker(struct pool *p)
+{
+	pid_t pid, master = getpid();
+	unsigned i;
+
+	for (i = 0; i < SLOTS_MAX && p->children[i].pid != 0; i++)
+		;
+	if (i == SLOTS_MAX)
+		return -1;
+	if (i >= p->high) {
+		p->high = i + 1;
+		atomic_store(&p->board.state->words, i / 64 + 1);
+	}
+	memset(slot_of(p, i), 0, sizeof(struct slot));
+	atomic_store(&slot_of(p, i)->phase, SLOT_IDLE);
+	clients_set_idle(p->board.clients, i);
+	switch (pid = fork()) {
+	case -1:
+		log_event(LOG_BAD, "worker", "fork: %s", strerror(errno));
+		clients_set_busy(p->board.clients, i);
+		p->early_deaths++;
+		return -1;
+	case 0:
+		exit(be_worker(p, i, master));
+	}
+	memset(&p->children[i], 0, sizeof(p->children[i]));
+	p->children[i].pid = pid;
+	slot_of(p, i)->pid = pid;
+	return 0;
+}
+
+static void
+dismiss(struct pool *p, unsigned i)
+{
+	p->children[i].leaving = true;
+	clients_set_busy(p->board.clients, i);
+	kill(p->children[i].pid, SIGTERM);
+}
+
+static void
+dismiss_all(struct pool *p, int sig)
+{
+	unsigned i;
+
+	for (i = 0; i < p->high; i++) {
+		if (p->children[i].pid == 0)
+			continue;
+		if (sig == SIGTERM)
+			dismiss(p, i);
+		else
+			kill(p->children[i].pid, sig);
+	}
+}
+
+/* Idle ones from the end of the slots: the ones that are used least. */
+static void
+dismiss_idle(struct pool *p, int n)
+{
+	unsigned i;
+
+	for (i = p->high; i > 0 && n > 0; i--) {
+		if (p->children[i - 1].pid == 0 || p->children[i - 1].leaving ||
+		    !clients_is_idle(p->board.clients, i - 1))
+			continue;
+		dismiss(p, i - 1);
+		n--;
+	}
+}
+
+/* ------------------------------------------------------------------- deaths */
+
+static void
+log_death(const struct slot *slot, pid_t pid, int status)
+{
+	char client[sizeof(slot->client)], ref[sizeof(slot->ref)];
+	struct logline l;
+
+	memcpy(client, slot->client, sizeof(client));
+	memcpy(ref, slot->ref, sizeof(ref));
+	client[sizeof(client) - 1] = ref[sizeof(ref) - 1] = '\0';
+	log_start(&l, LOG_BAD, "worker");
+	log_number(&l, "pid", pid);
+	if (WIFSIGNALED(status))
+		log_number(&l, "signal", WTERMSIG(status));
+	else
+		log_number(&l, "status", WEXITSTATUS(status));
+	if (client[0] != '\0') {
+		log_text(&l, "client", client);
+		log_text(&l, "ref", ref);
+	}
+	log_text(&l, "text",
+	    WIFSIGNALED(status) ? "a worker was killed" : "a worker failed");
+	log_send(&l);
+}
+
+static void
+bury(struct pool *p, unsigned i, int status)
+{
+	struct slot *slot = slot_of(p, i);
+	bool badly = !WIFEXITED(status) || WEXITSTATUS(status) != WORKER_DONE;
+
+	see_trouble(p, i);
+	if (badly)
+		log_death(slot, p->children[i].pid, status);
+	if (badly && slot->sessions == 0)
+		p->early_deaths++;
+	else if (slot->sessions > 0)
+		p->early_deaths = 0;
+	if (badly && p->early_deaths > 1)
+		p->not_before = clock_ms() + pool_pause_ms(p->early_deaths - 1);
+	clients_set_busy(p->board.clients, i);
+	if (slot->held != 0)
+		clients_leave(p->board.clients, slot->held);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LISTS) {
+		/* What the master has open is the same damaged file. */
+		generation_close(p->now.lists);
+		p->now.lists = NULL;
+	}
+	memset(slot, 0, sizeof(*slot));
+	memset(&p->children[i], 0, sizeof(p->children[i]));
+}
+
+static void
+reap(struct pool *p)
+{
+	unsigned i;
+	int status;
+	pid_t pid;
+
+	got_child = 0;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (i = 0; i < p->high; i++)
+			if (p->children[i].pid == pid) {
+				bury(p, i, status);
+				break;
+			}
+	while (p->high > 0 && p->children[p->high - 1].pid == 0)
+		p->high--;
+}
+
+/* ------------------------------------------------------------ reload and stop */
+
+static void
+reload(struct pool *p)
+{
+	struct service next, old = p->now;
+	unsigned i;
+
+	got_reload = 0;
+	memset(&next, 0, sizeof(next));
+	next.state_dirfd = -1;
+	next.settings = config_load(old.settings->path, report_setting, NULL);
+	if (next.settings == NULL || service_open(&next) == -1)
+		goto fail;
+	if (strcmp(next.settings->run_dir, old.settings->run_dir) != 0 ||
+	    strcmp(next.settings->pid_file, old.settings->pid_file) != 0)
+		log_event(LOG_ODD, "reload",
+		    "run_dir and pid_file change with a restart only");
+	next.listeners = listen_open(next.settings, old.listeners,
+	    report_listen);
+	if (next.listeners == NULL)
+		goto fail;
+	p->now = next;
+	for (i = 0; i < p->high; i++)
+		if (p->children[i].pid != 0)
+			dismiss(p, i);
+	p->early_deaths = 0;
+	p->not_before = 0;
+	service_close(&old, &p->now);
+	log_event(LOG_NOTE, "reload", "new settings are in force");
+	return;
+fail:
+	if (next.settings != NULL)
+		service_close(&next, &old);
+	log_event(LOG_BAD, "reload", "the old settings stay in force");
+}
+
+/* Serving ends: by and by, then faster, then at once. */
+static void
+stop(struct pool *p)
+{
+	int64_t now = clock_ms();
+	int64_t patience = (int64_t)p->now.settings->timeouts.stop_secs * 1000;
+
+	if (p->stop_ms == 0) {
+		p->stop_ms = now;
+		log_event(LOG_NOTE, "stop", "sessions may finish");
+		listen_close(p->now.listeners, NULL);
+		p->now.listeners = NULL;
+		dismiss_all(p, SIGTERM);
+	}
+	if (p->hurried == 0 && (now >= p->stop_ms + patience || got_stop > 1)) {
+		p->hurried = 1;
+		dismiss_all(p, SIGQUIT);
+	}
+	if (p->hurried == 1 && now >= p->stop_ms + patience + KILL_MS) {
+		p->hurried = 2;
+		dismiss_all(p, SIGKILL);
+	}
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+static void
+drain_wake(struct pool *p)
+{
+	char buf[512];
+	unsigned i;
+
+	while (read(p->wake[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf))
+		;
+	for (i = 0; i < p->high; i++)
+		if (p->children[i].pid != 0)
+			see_trouble(p, i);
+}
+
+/* Start and dismiss as the policy says; sets when to look again. */
+static void
+balance(struct pool *p)
+{
+	const struct settings *set = p->now.settings;
+	const struct pool_limits limits = { set->workers.min, set->workers.max,
+		set->workers.spare };
+	int64_t now = clock_ms();
+	int total, idle, n;
+
+	count(p, &total, &idle);
+	n = pool_start(&limits, total, idle);
+	if (n > 0 && now >= p->not_before) {
+		refresh_lists(p);
+		for (; n > 0 && start_worker(p) == 0; n--) {
+			total++;
+			idle++;
+		}
+		if (n > 0) /* fork failed */
+			p->not_before = now + pool_pause_ms(p->early_deaths);
+	}
+	if (p->next_tick != 0 && now >= p->next_tick) {
+		n = pool_stop(&limits, total, idle);
+		dismiss_idle(p, n);
+		total -= n;
+		p->next_tick = 0;
+	}
+	if (total > limits.min && p->next_tick == 0)
+		p->next_tick = now + POOL_TICK_MS;
+	if (total <= limits.min)
+		p->next_tick = 0;
+	atomic_store(&p->board.state->wake_below,
+	    pool_wake_below(&limits, total));
+}
+
+static void
+sooner(int64_t *when, int64_t candidate)
+{
+	if (*when == 0 || candidate < *when)
+		*when = candidate;
+}
+
+/* Until when the master may sleep; 0: until something happens. */
+static int64_t
+next_event(const struct pool *p, int64_t now)
+{
+	int64_t when = p->next_tick, patience;
+
+	if (p->stop_ms != 0) {
+		patience = p->now.settings->timeouts.stop_secs * 1000;
+		when = 0;
+		if (p->hurried == 0)
+			sooner(&when, p->stop_ms + patience);
+		else if (p->hurried == 1)
+			sooner(&when, p->stop_ms + patience + KILL_MS);
+	} else if (p->not_before > now) {
+		sooner(&when, p->not_before);
+	}
+	return when;
+}
+
+static void
+sleep_until_needed(struct pool *p, const sigset_t *waiting)
+{
+	struct pollfd pfd = { .fd = p->wake[0], .events = POLLIN };
+	int64_t now = clock_ms(), when = next_event(p, now), left;
+	struct timespec ts, *timeout = NULL;
+
+	if (when != 0) {
+		left = when > now ? when - now : 0;
+		ts.tv_sec = left / 1000;
+		ts.tv_nsec = left % 1000 * 1000000;
+		timeout = &ts;
+	}
+	if (ppoll(&pfd, 1, timeout, waiting) == 1)
+		drain_wake(p);
+}
+
+static void
+serve(struct pool *p)
+{
+	sigset_t waiting;
+
+	master_signals(&waiting);
+	log_event(LOG_NOTE, "start", "serving as %s on %zu addresses, %s",
+	    p->now.privs.change ? p->now.settings->user :
+				  "the user who started it",
+	    p->now.listeners->n, sandbox_describe(p->now.sandbox));
+	for (;;) {
+		if (got_child)
+			reap(p);
+		if (got_reload && p->stop_ms == 0)
+			reload(p);
+		if (got_stop) {
+			stop(p);
+			if (p->high == 0)
+				break;
+		} else {
+			balance(p);
+		}
+		sleep_until_needed(p, &waiting);
+	}
+	log_event(LOG_NOTE, "stop", "stopped");
+}
+
+int
+pool_run(struct settings *set, struct listeners *listeners,
+    struct pidfh *pidfile)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+	char path[4096];
+	int code = 1;
+
+	if (p == NULL)
+		return 1;
+	p->now.settings = set;
+	p->now.listeners = listeners;
+	p->now.state_dirfd = -1;
+	p->pidfile = pidfile;
+	if (service_open(&p->now) == -1)
+		goto out;
+	if (board_open(&p->board, set->run_dir, path, sizeof(path)) == -1) {
+		log_event(LOG_BAD, "start", "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	if (pipe2(p->wake, O_CLOEXEC | O_NONBLOCK) == -1) {
+		log_event(LOG_BAD, "start", "pipe: %s", strerror(errno));
+		goto out;
+	}
+	serve(p);
+	close(p->wake[0]);
+	close(p->wake[1]);
+	code = 0;
+out:
+	board_close(&p->board);
+	service_close(&p->now, NULL);
+	free(p);
+	return code;
+}
