@@ -215,6 +215,18 @@ parse_names(struct key *k, unsigned kinds, const char *text, size_t len,
 	return append_name(k, text, len, why);
 }
 
+/* Meant as an address, whether or not it is one. */
+static bool
+is_numeric(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] == '/' || text[i] == ':')
+			return true;
+	return strspn(text, "0123456789.") >= len;
+}
+
 int
 key_parse(struct key *k, enum list_id id, const char *text, size_t len,
     const char **why)
@@ -228,7 +240,7 @@ key_parse(struct key *k, enum list_id id, const char *text, size_t len,
 	}
 	if ((kinds & KEY_ADDR) && parse_address(k, text, len, why) == 0)
 		return 0;
-	if (kinds == KEY_ADDR)
+	if (kinds == KEY_ADDR || ((kinds & KEY_ADDR) && is_numeric(text, len)))
 		return -1;
 	k->text[k->len++] = '=';
 	if (kinds & KEY_WORD)

@@ -113,10 +113,11 @@ parse_key(struct parser *ps)
 		return -1;
 	}
 	if (ps->source->id == LIST_RELAY && ps->key.kind == KEY_NAME) {
-		report_error(ps->report, ps->file, ps->line,
-		    "`%.60s`: names need reverse DNS, which this version does "
-		    "not ask",
-		    t->text);
+		why = strchr(ps->key.text + 2, '.') == NULL ?
+		    "a name in list relay has two labels at least" :
+		    "names need reverse DNS, which this version does not ask";
+		report_error(ps->report, ps->file, ps->line, "`%.60s`: %s",
+		    t->text, why);
 		return -1;
 	}
 	if (ps->key.hostbits)
