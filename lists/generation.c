@@ -24,8 +24,9 @@ struct generation {
 };
 
 /*
- * The generation that this process found damaged, with what was wrong. It
- * outlives every struct generation, of which there may be none.
+ * The generation that this process found damaged last, with what was wrong,
+ * until a good one is opened. It is not in a struct generation, as there may
+ * be none yet.
  */
 static char bad_name[GENERATION_NAME_MAX];
 static struct list_error bad_error;
@@ -99,6 +100,7 @@ generation_refresh(struct generation **g, int state_dirfd, struct list_error *e)
 	}
 	generation_close(*g);
 	*g = next;
+	bad_name[0] = '\0';
 	return GENERATION_NEW;
 }
 

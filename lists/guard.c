@@ -14,6 +14,7 @@
 #define HALF_LEAST 50
 #define WIDEST_V4  8
 #define WIDEST_V6  19
+#define HOPS_SEEN  64
 
 #define BAN_LISTS (BIT(LIST_BANNED) | BIT(LIST_BANS))
 
@@ -229,17 +230,33 @@ guard_relays(const struct guard *g, const struct bans bans[2])
 	}
 }
 
+/* Remember an address; true when it is one of the last few that were seen. */
+static bool
+was_seen(struct addr seen[HOPS_SEEN], unsigned *n, const struct addr *a)
+{
+	unsigned i;
+
+	for (i = 0; i < *n && i < HOPS_SEEN; i++)
+		if (addr_equal(&seen[i], a))
+			return true;
+	seen[(*n)++ % HOPS_SEEN] = *a;
+	return false;
+}
+
+/* Each next hop once: most routes go to few hosts. */
 static void
 guard_hops(const struct guard *g, const struct bans bans[2])
 {
 	const struct source *s = g->lists[LIST_ROUTES];
 	const struct entry *e;
 	struct protected p = { .what = "next hop" };
-	struct addr a;
+	struct addr a, seen[HOPS_SEEN];
+	unsigned n = 0;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (e->action != ACT_SMTP || !is_live(g, e) ||
-		    target_addr(&a, e->argument) == -1)
+		    target_addr(&a, e->argument) == -1 ||
+		    was_seen(seen, &n, &a))
 			continue;
 		p.prefix = whole_address(&a);
 		p.file = e->file;

@@ -1,0 +1,56 @@
+/* The grammar of the lists: the first octet names the list. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lists/source.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+/* What was understood, written as source, is understood again. */
+static void
+parse_again(const struct source *s)
+{
+	struct report r = { .send = NULL };
+	struct source again;
+	char *text;
+	size_t i, size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		return;
+	for (i = 0; i < s->n; i++) {
+		source_print(s->id, &s->entries[i], out);
+		fputc('\n', out);
+	}
+	if (fclose(out) != 0)
+		abort();
+	source_init(&again, s->id);
+	source_parse_text(&again, "again", text, size, &r);
+	source_merge(&again, &r);
+	if (r.errors != 0 || again.n != s->n)
+		abort();
+	for (i = 0; i < s->n; i++)
+		if (strcmp(s->entries[i].key, again.entries[i].key) != 0 ||
+		    s->entries[i].until != again.entries[i].until ||
+		    strcmp(s->entries[i].text, again.entries[i].text) != 0)
+			abort();
+	source_free(&again);
+	free(text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct report r = { .send = NULL };
+	struct source s;
+
+	if (size == 0)
+		return 0;
+	source_init(&s, (enum list_id)(data[0] % LIST_COUNT));
+	source_parse_text(&s, "fuzz", (const char *)data + 1, size - 1, &r);
+	source_merge(&s, &r);
+	source_warn_shadowed(&s, &r);
+	parse_again(&s);
+	source_free(&s);
+	return 0;
+}

@@ -1,0 +1,200 @@
+/*
+ * The guards: each slip is refused and named, -f lets it pass, and what is no
+ * slip passes without.
+ */
+#include "tests/unit/fixture.h"
+
+/* Sources on top of "domains example.org, routes *"; message NULL: passes. */
+static const struct {
+	const char *name, *text, *message;
+} rows[] = {
+	{ "banned", "11.0.0.0/8\n", NULL },
+	{ "banned", "10.0.0.0/7\n", "banned:1: 10.0.0.0/7 is wider than /8" },
+	{ "banned", "2001::/19\n", NULL },
+	{ "banned", "2001::/18\n", "wider than /19" },
+	{ "banned", "10.0.0.0/7 until=2020-01-01\n", NULL },
+	{ "relay", "0.0.0.0/0\n", "relay:1: 0.0.0.0/0 is wider than /8" },
+	{ "bans", "0.0.0.0/0\n", "bans:1: 0.0.0.0/0 is wider" },
+
+	/* protect 127.0.0.0/8, fc00::/7; our own 198.51.100.1; hop 10.9.9.9 */
+	{ "banned", "127.0.0.1\n",
+	    "banned:1: the ban 127.0.0.1 meets protect 127.0.0.0/8" },
+	{ "bans", "127.255.0.0/16\n", "bans:1: the ban 127.255.0.0/16 meets" },
+	{ "banned", "127.0.0.1 allow\n", NULL },
+	{ "banned", "127.0.0.1 until=2020-01-01\n", NULL },
+	{ "banned", "128.0.0.0/8\n126.0.0.0/8\n", NULL },
+	{ "banned", "fd00::1\n", "meets protect fc00::/7" },
+	{ "banned", "fb00::/16\nfe00::/16\n", NULL },
+	{ "banned", "\n198.51.100.0/24 drop\n",
+	    "banned:2: the ban 198.51.100.0/24 meets our own address "
+	    "198.51.100.1" },
+	{ "banned", "198.51.100.0/24\n198.51.100.1 allow\n", NULL },
+	{ "banned", "198.51.100.0/24\n198.51.100.1 allow until=2020-01-01\n",
+	    "meets our own address" },
+	{ "banned", "10.9.0.0/16\n", "meets next hop 10.9.9.9 (routes:" },
+
+	/* relay 172.16.0.0/24 */
+	{ "banned", "172.16.0.0/16\n", "meets relay 172.16.0.0/24 (relay:1)" },
+	{ "banned", "172.16.0.7\n", NULL },
+	{ "banned", "172.16.9.0/24\n", NULL },
+
+	{ "domains", "example.org\nexample.com\n",
+	    "domains:2: example.com has no route" },
+	{ "domains", "example.org\n.example.org\n",
+	    "domains:2: .example.org has no route" },
+	{ "domains", "a.example.net\n.b.example.net\nexample.net\n", NULL },
+	{ "domains", "example.org\nexample.com reject\n", NULL },
+	{ "routes", "example.org maildir:/var/mail/x\n", NULL },
+	{ "routes", "example.org maildir:/var/mail\n", NULL },
+	{ "routes", "example.org maildir:/var/mailx\n",
+	    "routes:1: maildir:/var/mailx is not below" },
+	{ "routes", "example.org maildir:/etc\n", "is not below" },
+	{ "routes", "* maildir:/var/mail/x\n", NULL },
+	{ "senders", "<>\n", "senders:1: refusing <>" },
+	{ "senders", "<> allow\n", NULL },
+	{ "domains", "", "domains:0: the list would become empty" },
+};
+
+static int
+setup(void **state)
+{
+	static char root[] = "/var/mail/";
+	static char *roots[] = { root };
+	static struct prefix protect[2];
+	static struct addr own;
+	struct fixture *f;
+	bool hostbits;
+
+	fixture_setup(state);
+	f = *state;
+	prefix_parse(&protect[0], "127.0.0.0/8", &hostbits);
+	prefix_parse(&protect[1], "fc00::/7", &hostbits);
+	addr_parse(&own, "198.51.100.1");
+	f->ask.protect = protect;
+	f->ask.nprotect = 2;
+	f->ask.listen = &own;
+	f->ask.nlisten = 1;
+	f->ask.maildir_roots = roots;
+	f->ask.nmaildir_roots = 1;
+	fixture_write(f, "domains", "example.org\n");
+	fixture_write(f, "routes",
+	    "example.org smtp:10.9.9.9\n.example.net smtp:10.9.9.9\n");
+	fixture_write(f, "relay", "172.16.0.0/24\n10.9.9.0/24 deny\n");
+	generation_close(fixture_open(f));
+	return 0;
+}
+
+static void
+check_row(size_t i)
+{
+	struct fixture *f;
+	enum compile_outcome r;
+
+	setup((void **)&f);
+	fixture_write(f, rows[i].name, rows[i].text);
+	r = fixture_compile(f);
+	if (rows[i].message == NULL && r != COMPILE_DONE)
+		fail_msg("%s%s", rows[i].text, f->messages);
+	if (rows[i].message != NULL &&
+	    (r != COMPILE_ERRORS ||
+		strstr(f->messages, rows[i].message) == NULL ||
+		strstr(f->messages, "-f overrides") == NULL))
+		fail_msg("%s%s", rows[i].text, f->messages);
+	f->ask.force = true;
+	r = fixture_compile(f);
+	assert_int_equal(r,
+	    rows[i].message == NULL ? COMPILE_UNCHANGED : COMPILE_DONE);
+	fixture_teardown((void **)&f);
+}
+
+static void
+test_rows(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(rows); i++)
+		check_row(i);
+}
+
+/* n networks, of which the first expired have an end that has come. */
+static void
+write_many(struct fixture *f, const char *name, int n, int expired)
+{
+	char text[8192] = "", line[64];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "192.0.2.%d%s\n", i + 1,
+		    i < expired ? " until=2020-01-01" : "");
+		strlcat(text, line, sizeof(text));
+	}
+	fixture_write(f, name, text);
+}
+
+static const struct {
+	const char *list;
+	int before, after, expired;
+	enum compile_outcome outcome;
+} losses[] = {
+	{ "banned", 50, 25, 0, COMPILE_DONE },
+	{ "banned", 50, 24, 0, COMPILE_ERRORS },
+	{ "banned", 51, 26, 0, COMPILE_DONE },
+	{ "banned", 51, 25, 0, COMPILE_ERRORS },
+	{ "banned", 49, 1, 0, COMPILE_DONE },
+	{ "banned", 49, 0, 0, COMPILE_ERRORS },
+	{ "banned", 60, 60, 31, COMPILE_ERRORS },
+	{ "bans", 60, 0, 0, COMPILE_DONE },
+};
+
+static void
+test_losses(void **state)
+{
+	struct fixture *f;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(losses); i++) {
+		setup((void **)&f);
+		write_many(f, losses[i].list, losses[i].before, 0);
+		assert_int_equal(fixture_compile(f), COMPILE_DONE);
+		write_many(f, losses[i].list, losses[i].after,
+		    losses[i].expired);
+		assert_int_equal(fixture_compile(f), losses[i].outcome);
+		fixture_teardown((void **)&f);
+	}
+}
+
+/* A change of routes or relay is held against the bans in force. */
+static void
+test_other_side(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_write(f, "banned", "192.0.2.0/24\n");
+	assert_int_equal(fixture_compile(f), COMPILE_DONE);
+	fixture_write(f, "relay", "192.0.2.7\n");
+	assert_int_equal(fixture_compile(f), COMPILE_ERRORS);
+	assert_non_null(strstr(f->messages,
+	    "banned:1: the ban 192.0.2.0/24 meets relay 192.0.2.7 (relay:1)"));
+	fixture_write(f, "relay", "172.16.0.0/24\n");
+	fixture_write(f, "routes", "* smtp:192.0.2.7\n");
+	assert_int_equal(fixture_compile(f), COMPILE_ERRORS);
+	assert_non_null(strstr(f->messages, "meets next hop 192.0.2.7"));
+	fixture_write(f, "routes", "example.com smtp:10.9.9.9\n");
+	assert_int_equal(fixture_compile(f), COMPILE_ERRORS);
+	assert_non_null(strstr(f->messages, "example.org has no route"));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_losses),
+		cmocka_unit_test_setup_teardown(test_other_side, setup,
+		    fixture_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
