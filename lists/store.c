@@ -138,8 +138,11 @@ store_open(struct store *st, const char *state_dir, gid_t gid, bool write,
 	st->dirfd = st->lockfd = -1;
 	st->gid = gid;
 	st->fd = open_folder(AT_FDCWD, state_dir);
-	if (st->fd == -1 && !write && errno == ENOENT)
-		return 0;
+	if (st->fd == -1 && errno == ENOENT) {
+		if (!write)
+			return 0;
+		st->fd = make_folder(st, AT_FDCWD, state_dir);
+	}
 	if (st->fd == -1 || (write && open_write(st) == -1)) {
 		saved = errno;
 		list_error_set(e, state_dir, 0, "%s", strerror(saved));
