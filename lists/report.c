@@ -33,21 +33,18 @@ static void
 report_send(struct report *r, bool warning, const char *file, unsigned line,
     const char *fmt, va_list ap)
 {
+	const char *dir = r->dir != NULL ? r->dir : "";
+	char path[4096];
 	struct list_error e;
 
 	if (!warning)
 		r->errors++;
 	if (r->send == NULL)
 		return;
-	error_fill(&e, file == NULL ? r->dir : "", line, fmt, ap);
-	if (file != NULL) {
-		if (r->dir != NULL) {
-			strlcpy(e.file, r->dir, sizeof(e.file));
-			strlcat(e.file, "/", sizeof(e.file));
-		}
-		strlcat(e.file, file, sizeof(e.file));
-		make_printable(e.file);
-	}
+	snprintf(path, sizeof(path), "%s%s%s", dir,
+	    dir[0] != '\0' && file != NULL ? "/" : "",
+	    file != NULL ? file : "");
+	error_fill(&e, path, line, fmt, ap);
 	r->send(r->arg, warning, &e);
 }
 
