@@ -24,7 +24,7 @@ static const struct {
 	{ "banned", "127.0.0.1 until=2020-01-01\n", NULL },
 	{ "banned", "128.0.0.0/8\n126.0.0.0/8\n", NULL },
 	{ "banned", "fd00::1\n", "meets protect fc00::/7" },
-	{ "banned", "fb00::/16\nfe00::/16\n", NULL },
+	{ "banned", "fbff:e000::/19\nfe00::/19\n", NULL },
 	{ "banned", "\n198.51.100.0/24 drop\n",
 	    "banned:2: the ban 198.51.100.0/24 meets our own address "
 	    "198.51.100.1" },
