@@ -19,10 +19,12 @@ print_quoted(const char *text, FILE *out)
 	fputc('"', out);
 }
 
+/* A byte order mark is quoted, as one is stripped where a file begins. */
 static void
 print_word(const char *text, FILE *out)
 {
-	if (text[0] == '\0' || strpbrk(text, " #\"\\") != NULL)
+	if (text[0] == '\0' || strpbrk(text, " #\"\\") != NULL ||
+	    strncmp(text, "\xef\xbb\xbf", 3) == 0)
 		print_quoted(text, out);
 	else
 		fputs(text, out);
