@@ -44,11 +44,13 @@ load_one(void *arg, const char *key, size_t len, const struct list_entry *le)
 int
 dump_load(struct source *s, struct list *l)
 {
-	struct loader ld = { s, NULL };
 	struct report none;
+	struct loader ld;
 
 	memset(&none, 0, sizeof(none));
 	source_init(s, list_id(l));
+	ld.source = s;
+	ld.file = NULL;
 	if (list_each(l, load_one, &ld) == -1) {
 		source_free(s);
 		return -1;

@@ -97,10 +97,11 @@ parse_options(int argc, char **argv, struct options *o)
 	}
 	for (; optind < argc; optind++) {
 		id = list_by_name(argv[optind]);
-		if (id == -1)
+		if (id >= 0)
+			o->wanted |= 1U << id;
+		else
 			errx(EX_USAGE, "%s: no list of that name",
 			    argv[optind]);
-		o->wanted |= 1U << id;
 	}
 	if (o->task == TASK_PREVIOUS && o->wanted != 0)
 		usage();
