@@ -31,6 +31,7 @@ struct protected
 /* The lists of bans with the prefix lengths they hold. */
 struct bans {
 	const struct source *list;
+	bool quiet; /* looked at only for what it allows */
 	bool lens[2][129];
 };
 
@@ -126,14 +127,14 @@ guard_wider(const struct guard *g, const struct bans bans[2],
 		q.len = (uint8_t)len;
 		key_from_prefix(key, &q);
 		for (i = 0; i < 2; i++) {
-			if (bans[i].list == NULL || !bans[i].lens[v6][len])
+			if (!bans[i].lens[v6][len])
 				continue;
 			e = source_find(bans[i].list, key);
 			if (e == NULL || !is_live(g, e))
 				continue;
 			if (e->action == ACT_ALLOW)
 				allowed = true;
-			else
+			else if (!bans[i].quiet)
 				report_ban(g, e, p);
 		}
 	}
@@ -199,7 +200,7 @@ guard_protected(const struct guard *g, const struct bans bans[2],
 		return;
 	guard_wider(g, bans, p);
 	for (i = 0; i < 2 && !p->whole; i++)
-		if (bans[i].list != NULL)
+		if (!bans[i].quiet)
 			guard_narrower(g, &bans[i], p);
 }
 
@@ -265,8 +266,12 @@ guard_hops(const struct guard *g, const struct bans bans[2])
 	}
 }
 
+/*
+ * Where only the list that programs keep has changed, what an administrator
+ * once forced into the other must not refuse them.
+ */
 static void
-guard_bans(const struct guard *g)
+guard_bans(const struct guard *g, unsigned changed)
 {
 	static const enum list_id ids[2] = { LIST_BANNED, LIST_BANS };
 	struct protected p = { .what = "protect" };
@@ -275,6 +280,9 @@ guard_bans(const struct guard *g)
 	size_t i, j;
 
 	memset(bans, 0, sizeof(bans));
+	bans[0].quiet = (changed &
+			    (BIT(LIST_BANNED) | BIT(LIST_RELAY) |
+				BIT(LIST_ROUTES))) == 0;
 	for (i = 0; i < 2; i++) {
 		bans[i].list = g->lists[ids[i]];
 		for (j = 0; j < bans[i].list->n; j++)
@@ -399,7 +407,7 @@ guard_lists(const struct guard *g, unsigned changed)
 		if (changed & BIT(networks[i]))
 			guard_width(g, g->lists[networks[i]]);
 	if (changed & (BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
-		guard_bans(g);
+		guard_bans(g, changed);
 	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
 		guard_domains(g);
 	if (changed & BIT(LIST_ROUTES))

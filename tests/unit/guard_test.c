@@ -186,6 +186,25 @@ test_other_side(void **state)
 	assert_non_null(strstr(f->messages, "example.org has no route"));
 }
 
+/* What was forced into banned does not stand in the way of bans. */
+static void
+test_forced(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_write(f, "banned", "10.9.0.0/16\n");
+	f->ask.force = true;
+	assert_int_equal(fixture_compile(f), COMPILE_DONE);
+	f->ask.force = false;
+	fixture_write(f, "bans", "192.0.2.1\n");
+	assert_int_equal(fixture_compile(f), COMPILE_DONE);
+	fixture_write(f, "bans", "10.9.9.0/24\n");
+	assert_int_equal(fixture_compile(f), COMPILE_ERRORS);
+	assert_null(strstr(f->messages, "banned:"));
+	fixture_write(f, "bans", "10.9.9.0/24\n10.9.9.9 allow\n");
+	assert_int_equal(fixture_compile(f), COMPILE_DONE);
+}
+
 int
 main(void)
 {
@@ -193,6 +212,8 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_losses),
 		cmocka_unit_test_setup_teardown(test_other_side, setup,
+		    fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_forced, setup,
 		    fixture_teardown),
 	};
 
