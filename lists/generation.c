@@ -21,6 +21,7 @@ struct generation {
 	char name[GENERATION_NAME_MAX];
 	uint64_t number;
 	struct list *lists[LIST_COUNT];
+	struct list_watch watch[LIST_COUNT];
 };
 
 /*
@@ -56,6 +57,7 @@ generation_open(int state_dirfd, const char *name, struct list_error *e)
 			strlcpy(e->file, path, sizeof(e->file));
 			goto fail;
 		}
+		list_watch(g->lists[i], &g->watch[i]);
 	}
 	close(dirfd);
 	return g;

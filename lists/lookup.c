@@ -26,8 +26,7 @@ struct list {
 	bool mapped;
 	off_t size;
 	struct timespec mtim;
-	bool due;     /* compare the file before the next look-up */
-	bool damaged; /* it has changed, or a look-up found it broken */
+	struct list_watch own, *watch; /* own, or where its owner keeps it */
 	struct list_meta meta;
 };
 
@@ -89,6 +88,7 @@ list_open(int dirfd, enum list_id id, struct list_error *e)
 	}
 	l->id = id;
 	l->fd = -1;
+	l->watch = &l->own;
 	why = open_map(l, dirfd, name);
 	if (why == NULL)
 		return l;
@@ -123,15 +123,21 @@ list_id(const struct list *l)
 }
 
 void
+list_watch(struct list *l, struct list_watch *watch)
+{
+	l->watch = watch;
+}
+
+void
 list_begin(struct list *l)
 {
-	l->due = true;
+	l->watch->due = true;
 }
 
 bool
 list_damaged(const struct list *l)
 {
-	return l->damaged;
+	return l->watch->damaged;
 }
 
 /*
@@ -143,19 +149,20 @@ is_intact(struct list *l)
 {
 	struct stat st;
 
-	if (l->due) {
-		l->due = false;
+	if (l->watch->due) {
+		l->watch->due = false;
 		if (fstat(l->fd, &st) == -1 || st.st_size != l->size ||
 		    st.st_mtim.tv_sec != l->mtim.tv_sec ||
 		    st.st_mtim.tv_nsec != l->mtim.tv_nsec)
-			l->damaged = true;
+			l->watch->damaged = true;
 	}
-	return !l->damaged;
+	return !l->watch->damaged;
 }
 
 enum list_found
 list_get(struct list *l, const char *key, size_t len, struct list_entry *e)
 {
+	struct cdb cursor = l->cdb; /* the search writes into it */
 	const void *value;
 	int r;
 
@@ -163,13 +170,13 @@ list_get(struct list *l, const char *key, size_t len, struct list_entry *e)
 		return LIST_DAMAGED;
 	if (l->meta.count == 0)
 		return LIST_NONE;
-	r = cdb_find(&l->cdb, key, (unsigned)len);
+	r = cdb_find(&cursor, key, (unsigned)len);
 	if (r == 0)
 		return LIST_NONE;
-	value = r == 1 ? cdb_getdata(&l->cdb) : NULL;
+	value = r == 1 ? cdb_getdata(&cursor) : NULL;
 	if (value == NULL ||
-	    record_decode(e, l->id, value, cdb_datalen(&l->cdb)) == -1) {
-		l->damaged = true;
+	    record_decode(e, l->id, value, cdb_datalen(&cursor)) == -1) {
+		l->watch->damaged = true;
 		return LIST_DAMAGED;
 	}
 	return LIST_FOUND;

@@ -37,6 +37,18 @@ void list_close(struct list *);
 const struct list_meta *list_meta(const struct list *);
 enum list_id list_id(const struct list *);
 
+/*
+ * What changes of an open list while it is searched. A generation keeps those
+ * of its lists side by side: in a process that has inherited it by fork they
+ * cost one page, and the lists themselves stay shared.
+ */
+struct list_watch {
+	bool due;     /* compare the file before the next look-up */
+	bool damaged; /* it has changed, or a look-up found it broken */
+};
+
+void list_watch(struct list *, struct list_watch *);
+
 /* The next look-up compares the file with what was opened. */
 void list_begin(struct list *);
 /* Has a look-up found that it cannot be trusted any more? */
