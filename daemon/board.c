@@ -102,7 +102,7 @@ board_close(struct board *b)
 }
 
 void
-board_keep_own(struct board *b, unsigned slot)
+board_keep_own(const struct board *b, unsigned slot)
 {
 	char *own = (char *)slot_at(b->slots, slot);
 	char *end = (char *)b->slots + SLOTS_BYTES;
@@ -112,6 +112,4 @@ board_keep_own(struct board *b, unsigned slot)
 	if (own + SLOT_BYTES < end)
 		munmap(own + SLOT_BYTES, (size_t)(end - own) - SLOT_BYTES);
 	munmap(b->state, sizeof(*b->state));
-	b->slots = NULL;
-	b->state = NULL;
 }

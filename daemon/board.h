@@ -22,6 +22,6 @@ int board_open(struct board *, const char *run_dir, char *path, size_t size);
 void board_close(struct board *);
 
 /* In a fresh worker: give up all but its own slot and what it may see. */
-void board_keep_own(struct board *, unsigned slot);
+void board_keep_own(const struct board *, unsigned slot);
 
 #endif

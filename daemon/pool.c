@@ -4,6 +4,7 @@
  * a worker's slot it does not trust. When nothing changes it makes no system
  * call: a worker that takes the last but few idle places wakes it.
  */
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -54,14 +55,14 @@ struct pool {
 	struct board board;
 	struct pidfh *pidfile;
 	int wake[2];
-	struct child children[SLOTS_MAX];
-	unsigned high;	      /* slots below this have been in use */
-	int early_deaths;     /* in a row, before a first session's end */
-	int64_t not_before;   /* no worker is started before */
-	int64_t next_tick;    /* when idle ones are looked at; 0: never */
-	int64_t stop_ms;      /* when stopping began; 0: serving */
-	int hurried;	      /* how far stopping has gone */
-	char list_error[520]; /* the trouble that was logged last */
+	struct child *children; /* SLOTS_MAX, not there in a worker */
+	unsigned high;		/* slots below this have been in use */
+	int early_deaths;	/* in a row, before a first session's end */
+	int64_t not_before;	/* no worker is started before */
+	int64_t next_tick;	/* when idle ones are looked at; 0: never */
+	int64_t stop_ms;	/* when stopping began; 0: serving */
+	int hurried;		/* how far stopping has gone */
+	char list_error[520];	/* the trouble that was logged last */
 };
 
 static volatile sig_atomic_t got_child, got_reload, got_stop;
@@ -164,7 +165,7 @@ fail:
 /* --------------------------------------------------------------- the workers */
 
 static struct slot *
-slot_of(struct pool *p, unsigned i)
+slot_of(const struct pool *p, unsigned i)
 {
 	return slot_at(p->board.slots, i);
 }
@@ -237,7 +238,7 @@ see_trouble(struct pool *p, unsigned i)
 
 /* In the child: nothing of the master's stays but what a worker needs. */
 static int
-be_worker(struct pool *p, unsigned i, pid_t master)
+be_worker(const struct pool *p, unsigned i, pid_t master)
 {
 	const struct service *sv = &p->now;
 	struct worker_start start;
@@ -595,6 +596,24 @@ serve(struct pool *p)
 	log_event(LOG_NOTE, "stop", "stopped");
 }
 
+/*
+ * The master's notes on its children. Workers do not get a copy: what the
+ * master writes after a fork would cost each of them a page.
+ */
+static struct child *
+make_children(void)
+{
+	size_t size = SLOTS_MAX * sizeof(struct child);
+	void *children;
+
+	children = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (children == MAP_FAILED)
+		return NULL;
+	madvise(children, size, MADV_DONTFORK);
+	return children;
+}
+
 int
 pool_run(struct settings *set, struct listeners *listeners,
     struct pidfh *pidfile)
@@ -611,6 +630,10 @@ pool_run(struct settings *set, struct listeners *listeners,
 	p->pidfile = pidfile;
 	if (service_open(&p->now) == -1)
 		goto out;
+	if ((p->children = make_children()) == NULL) {
+		log_event(LOG_BAD, "start", "%s", strerror(errno));
+		goto out;
+	}
 	if (board_open(&p->board, set->run_dir, path, sizeof(path)) == -1) {
 		log_event(LOG_BAD, "start", "%s: %s", path, strerror(errno));
 		goto out;
@@ -624,6 +647,8 @@ pool_run(struct settings *set, struct listeners *listeners,
 	close(p->wake[1]);
 	code = 0;
 out:
+	if (p->children != NULL)
+		munmap(p->children, SLOTS_MAX * sizeof(*p->children));
 	board_close(&p->board);
 	service_close(&p->now, NULL);
 	free(p);
