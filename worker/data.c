@@ -43,20 +43,31 @@ keep_message_id(struct data_scan *d, size_t at)
 	d->message_id[end - at] = '\0';
 }
 
+/* The first line of a field. */
+static void
+header_field(struct data_scan *d)
+{
+	static const char id[] = "message-id:";
+
+	d->in_message_id = false;
+	if (field_is(d, id) && d->message_id[0] == '\0')
+		keep_message_id(d, sizeof(id) - 1);
+	else if (field_is(d, "received:"))
+		d->received++;
+}
+
 /* A whole header line stands in d->line (cut at its size). */
 static void
 header_line(struct data_scan *d)
 {
-	static const char id[] = "message-id:";
+	bool folded = d->line[0] == ' ' || d->line[0] == '\t';
 
 	if (d->line_len == 0)
 		d->in_header = false; /* the empty line */
-	else if (d->in_message_id && (d->line[0] == ' ' || d->line[0] == '\t'))
+	else if (folded && d->in_message_id)
 		keep_message_id(d, 0);
-	else if (field_is(d, id) && d->message_id[0] == '\0')
-		keep_message_id(d, sizeof(id) - 1);
-	else if (field_is(d, "received:"))
-		d->received++;
+	else if (!folded)
+		header_field(d);
 	d->line_len = 0;
 }
 
@@ -84,6 +95,7 @@ take_octet(struct data_scan *d, char c)
 		}
 		d->place = was == DATA_CR ? DATA_LINE_START : DATA_MIDDLE;
 		d->bare_lf |= was != DATA_CR;
+		d->size -= was == DATA_DOT; /* ".\n" is no end: a stuffed dot */
 	} else {
 		d->bare_cr |= was == DATA_CR || was == DATA_DOT_CR;
 		if (c == '\r')
