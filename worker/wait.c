@@ -105,11 +105,26 @@ tell_leaving(struct waiting *w)
 		left(w->arg);
 }
 
+/*
+ * The sources with events to wait for. One without is left out: poll(2) would
+ * report at once, and for ever, that it hung up, and nobody would look.
+ */
+static void
+gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES])
+{
+	int i;
+
+	memcpy(fds, w->fds, sizeof(w->fds));
+	for (i = 0; i < WAIT_SOURCES; i++)
+		if (fds[i].events == 0)
+			fds[i].fd = -1;
+}
+
 enum wait_result
 wait_for(struct waiting *w, enum wait_source source, short events,
     int64_t deadline_ms)
 {
-	struct pollfd *pfd = &w->fds[source];
+	struct pollfd fds[WAIT_SOURCES], *pfd = &w->fds[source];
 	struct timespec ts;
 	int64_t left;
 	int n;
@@ -125,11 +140,12 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 		ts.tv_sec = left / 1000;
 		ts.tv_nsec = left % 1000 * 1000000;
 		pfd->events = events;
-		n = ppoll(w->fds, WAIT_SOURCES, &ts, &waiting_mask);
+		gather(w, fds);
+		n = ppoll(fds, WAIT_SOURCES, &ts, &waiting_mask);
 		pfd->events = 0;
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			abort(); /* a descriptor array of our own making */
-		if (n > 0 && pfd->revents != 0)
+		if (n > 0 && fds[source].revents != 0)
 			return WAIT_READY;
 	}
 }
