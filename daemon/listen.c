@@ -34,31 +34,12 @@ say(void (*report)(const char *), const char *fmt, ...)
 	report(text);
 }
 
-static socklen_t
-to_sockaddr(const struct endpoint *e, struct sockaddr_storage *ss)
-{
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
-	struct sockaddr_in *sin = (struct sockaddr_in *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	if (e->addr.family == 4) {
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(e->port);
-		memcpy(&sin->sin_addr, e->addr.bytes, 4);
-		return sizeof(*sin);
-	}
-	sin6->sin6_family = AF_INET6;
-	sin6->sin6_port = htons(e->port);
-	memcpy(&sin6->sin6_addr, e->addr.bytes, 16);
-	return sizeof(*sin6);
-}
-
 /* A listening socket, or -1 with errno. */
 static int
 bind_endpoint(const struct endpoint *e)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = to_sockaddr(e, &ss);
+	socklen_t len = addr_to_sockaddr(&e->addr, e->port, &ss);
 	int fd, saved, on = 1;
 
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,

@@ -47,6 +47,10 @@ int prefix_parse(struct prefix *, const char *text, bool *hostbits);
 /* The address of an AF_INET or AF_INET6 socket address; else family 0. */
 void addr_from_sockaddr(struct addr *, const struct sockaddr *);
 
+/* The socket address of an address and a port; its length. */
+socklen_t
+addr_to_sockaddr(const struct addr *, uint16_t port, struct sockaddr_storage *);
+
 /* RFC 5952 text into buf; returns buf. */
 const char *addr_format(const struct addr *, char buf[ADDR_TEXT_MAX]);
 

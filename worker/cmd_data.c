@@ -176,7 +176,8 @@ log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
 	log_number(&l, "size", s->scan.size);
 	log_text(&l, "next_hop", s->delivery.route.text);
 	log_text(&l, "reply", "250 2.0.0");
-	log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
+	if (a->hop_code != 0)
+		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
 	log_number(&l, "ms", clock_ms() - begun_ms);
 	log_send(&l);
 }

@@ -26,6 +26,7 @@
 
 /* How long the next hop gets, in milliseconds. */
 #define CONNECT_MS 30000
+#define GREET_MS   60000 /* for its greeting and for EHLO */
 #define COMMAND_MS 120000
 #define END_MS	   540000 /* after the dot: below the client's 10 minutes */
 
@@ -223,30 +224,11 @@ answer_lost(struct hop *h, struct hop_answer *a)
 
 /* -------------------------------------------------------------- connecting */
 
-static socklen_t
-hop_address(const struct route *r, struct sockaddr_storage *ss)
-{
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
-	struct sockaddr_in *sin = (struct sockaddr_in *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	if (r->addr.family == 4) {
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(r->port);
-		memcpy(&sin->sin_addr, r->addr.bytes, 4);
-		return sizeof(*sin);
-	}
-	sin6->sin6_family = AF_INET6;
-	sin6->sin6_port = htons(r->port);
-	memcpy(&sin6->sin6_addr, r->addr.bytes, 16);
-	return sizeof(*sin6);
-}
-
 static void
 connect_to(struct delivery *d, struct hop *h)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = hop_address(&d->route, &ss);
+	socklen_t len = addr_to_sockaddr(&d->route.addr, d->route.port, &ss);
 	socklen_t errlen = sizeof(int);
 	int error = 0, on = 1;
 
@@ -308,7 +290,7 @@ greet(struct delivery *d, struct hop *h)
 
 	h->pipelining = h->eight_bit = h->has_size = false;
 	h->size = 0;
-	if (read_reply(d, h, COMMAND_MS, NULL) == -1)
+	if (read_reply(d, h, GREET_MS, NULL) == -1)
 		return;
 	if (h->reply.code != 220) {
 		lose(h, "greeting: %d %s", h->reply.code, h->reply.text);
@@ -319,12 +301,12 @@ greet(struct delivery *d, struct hop *h)
 		return;
 	}
 	command(d, h, "EHLO %s", us);
-	if (read_reply(d, h, COMMAND_MS, take_keyword) == -1)
+	if (read_reply(d, h, GREET_MS, take_keyword) == -1)
 		return;
 	if (h->reply.code / 100 == 5) {
 		h->pipelining = h->eight_bit = h->has_size = false;
 		command(d, h, "HELO %s", us);
-		if (read_reply(d, h, COMMAND_MS, NULL) == -1)
+		if (read_reply(d, h, GREET_MS, NULL) == -1)
 			return;
 	}
 	if (h->reply.code / 100 != 2)

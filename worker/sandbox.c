@@ -286,9 +286,11 @@ sandbox_enter(const struct sandbox *box)
 #ifdef LICTOR_SANITIZED
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* for the leak checker */
 #endif
-	if (box->ruleset != -1 &&
-	    syscall(SYS_landlock_restrict_self, box->ruleset, 0) == -1)
-		return -1;
+	if (box->ruleset != -1) {
+		if (syscall(SYS_landlock_restrict_self, box->ruleset, 0) == -1)
+			return -1;
+		close(box->ruleset);
+	}
 	if (box->filter.len > 0 &&
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &box->filter) == -1 &&
 	    errno != EINVAL) /* a kernel without seccomp filters */

@@ -25,7 +25,7 @@ const char *sandbox_describe(const struct sandbox *);
 
 /*
  * Enter; there is no way back. 0, or -1 with errno. Log and spool must be
- * open, the time zone known.
+ * open, the time zone known. To be called once in a process.
  */
 int sandbox_enter(const struct sandbox *);
 

@@ -112,7 +112,6 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->delivery.waiting = &s->waiting;
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;
-	s->delivery.deadline_ms = s->deadline_ms;
 
 	slot->since_ms = s->start_ms;
 	strlcpy(slot->client, s->peer.addr_text, sizeof(slot->client));
