@@ -114,7 +114,8 @@ io_fill(struct lineio *io, int64_t deadline_ms)
 	enum io_result r;
 
 	compact(io);
-	if ((r = read_some(io)) != IO_LATE)
+	/* A client that is to be answered first has nothing to say yet. */
+	if (io->out_len == 0 && (r = read_some(io)) != IO_LATE)
 		return r;
 	if ((r = io_flush(io, deadline_ms)) != IO_OK)
 		return r;
@@ -150,22 +151,6 @@ forget_line(struct lineio *io)
 	io->searched = io->start;
 }
 
-/* As io_fill, but a client that has just been answered is waited for. */
-static enum io_result
-await_input(struct lineio *io, int64_t deadline_ms)
-{
-	enum io_result r;
-
-	compact(io);
-	if ((r = io_flush(io, deadline_ms)) != IO_OK)
-		return r;
-	do {
-		if ((r = wait_client(io, POLLIN, deadline_ms)) != IO_OK)
-			return r;
-	} while ((r = read_some(io)) == IO_LATE);
-	return r;
-}
-
 enum io_result
 io_line(struct lineio *io, int64_t deadline_ms, const char **line, size_t *len)
 {
@@ -178,7 +163,7 @@ io_line(struct lineio *io, int64_t deadline_ms, const char **line, size_t *len)
 			if (io->end > io->start)
 				forget_line(io);
 		}
-		if ((r = await_input(io, deadline_ms)) != IO_OK)
+		if ((r = io_fill(io, deadline_ms)) != IO_OK)
 			return r;
 	}
 	*line = io->in + io->start;
