@@ -57,7 +57,10 @@ struct pool {
 	int wake[2];
 	struct child *children; /* SLOTS_MAX, not there in a worker */
 	unsigned high;		/* slots below this have been in use */
+	int owed;		/* workers that were killed: to be replaced */
 	int early_deaths;	/* in a row, before a first session's end */
+	uint64_t served;	/* sessions ended when the last of them died */
+	uint64_t buried;	/* sessions ended by workers that are gone */
 	int64_t not_before;	/* no worker is started before */
 	int64_t next_tick;	/* when idle ones are looked at; 0: never */
 	int64_t stop_ms;	/* when stopping began; 0: serving */
@@ -370,6 +373,39 @@ log_death(const struct slot *slot, pid_t pid, int status)
 	log_send(&l);
 }
 
+/* Sessions ended by all workers so far. */
+static uint64_t
+sessions_ended(const struct pool *p)
+{
+	uint64_t n = p->buried;
+	unsigned i;
+
+	for (i = 0; i < p->high; i++)
+		if (p->children[i].pid != 0)
+			n += slot_of(p, i)->sessions;
+	return n;
+}
+
+/*
+ * A worker that dies badly is owed a successor whatever the policy says: it
+ * may have taken the wake-up of a client with it. The pause before that grows
+ * with deaths before the first session's end, while no session ends at all.
+ */
+static void
+count_death(struct pool *p, const struct slot *slot)
+{
+	uint64_t served = sessions_ended(p);
+
+	p->owed++;
+	if (served > p->served)
+		p->early_deaths = 0;
+	p->served = served;
+	if (slot->sessions == 0)
+		p->early_deaths++;
+	if (p->early_deaths > 1)
+		p->not_before = clock_ms() + pool_pause_ms(p->early_deaths - 1);
+}
+
 static void
 bury(struct pool *p, unsigned i, int status)
 {
@@ -377,14 +413,11 @@ bury(struct pool *p, unsigned i, int status)
 	bool badly = !WIFEXITED(status) || WEXITSTATUS(status) != WORKER_DONE;
 
 	see_trouble(p, i);
-	if (badly)
+	if (badly) {
 		log_death(slot, p->children[i].pid, status);
-	if (badly && slot->sessions == 0)
-		p->early_deaths++;
-	else if (slot->sessions > 0)
-		p->early_deaths = 0;
-	if (badly && p->early_deaths > 1)
-		p->not_before = clock_ms() + pool_pause_ms(p->early_deaths - 1);
+		count_death(p, slot);
+	}
+	p->buried += slot->sessions;
 	clients_set_busy(p->board.clients, i);
 	if (slot->held != 0)
 		clients_leave(p->board.clients, slot->held);
@@ -502,8 +535,9 @@ balance(struct pool *p)
 	int total, idle, n;
 
 	count(p, &total, &idle);
-	n = pool_start(&limits, total, idle);
+	n = pool_start(&limits, total, idle, p->owed);
 	if (n > 0 && now >= p->not_before) {
+		p->owed = 0;
 		refresh_lists(p);
 		for (; n > 0 && start_worker(p) == 0; n--) {
 			total++;

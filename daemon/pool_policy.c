@@ -19,14 +19,14 @@ larger(int a, int b)
 }
 
 int
-pool_start(const struct pool_limits *l, int total, int idle)
+pool_start(const struct pool_limits *l, int total, int idle, int owed)
 {
 	int want;
 
 	want = larger(l->min - total, l->spare - idle);
 	if (idle == 0 && total > 0)
 		want = larger(want, total / 8);
-	return larger(0, smaller(want, l->max - total));
+	return larger(0, smaller(larger(want, owed), l->max - total));
 }
 
 int

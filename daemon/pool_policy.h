@@ -15,9 +15,10 @@ struct pool_limits {
 
 /*
  * Workers to start now, with total there and idle of them idle. When none is
- * idle, clients may be waiting: then the pool grows by an eighth besides.
+ * idle, clients may be waiting: then the pool grows by an eighth. owed of them
+ * were killed and must be replaced, even where enough are idle.
  */
-int pool_start(const struct pool_limits *, int total, int idle);
+int pool_start(const struct pool_limits *, int total, int idle, int owed);
 
 /*
  * Idle workers to retire now. Only what is above twice the spare line goes,

@@ -38,10 +38,15 @@ cut_off(struct session *s, enum io_result r)
 	}
 }
 
-/* Read up to the end of data into the spool. False: there was no end. */
+/*
+ * Read up to the end of data into the spool. What is too large is read and
+ * dropped; a dot that may be the end already counts while it is not known, and
+ * must not make a message too large. False: there was no end.
+ */
 static bool
 receive(struct session *s)
 {
+	int64_t most = s->set->limits.message_bytes + DATA_END_OCTETS;
 	struct lineio *io = &s->io;
 	enum io_result r;
 	size_t n;
@@ -51,7 +56,7 @@ receive(struct session *s)
 	for (;;) {
 		n = data_take(&s->scan, io->in + io->start,
 		    io->end - io->start);
-		if (s->scan.size <= s->set->limits.message_bytes)
+		if (s->scan.size <= most)
 			spool_add(s->spool, io->in + io->start, n);
 		io->start += n;
 		io->searched = io->start;

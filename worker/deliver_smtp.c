@@ -119,6 +119,29 @@ flush(struct delivery *d, struct hop *h)
 	h->out_len = 0;
 }
 
+/*
+ * Nothing may have come that was not asked for: a reply too many would be
+ * taken for that to the next command, a 250 for that to the dot.
+ */
+static void
+expect_silence(struct hop *h)
+{
+	ssize_t n = 0;
+
+	if (h->failed)
+		return;
+	if (h->in_start == h->in_end) {
+		n = recv(h->fd, h->in, sizeof(h->in), MSG_DONTWAIT);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n == 0)
+			lose(h, "closed the connection");
+		else if (n == -1)
+			lose(h, "reading: %s", strerror(errno));
+	}
+	lose(h, "out of step: it spoke unasked");
+}
+
 /* Gather output; a piece larger than the buffer goes out by itself. */
 static void
 put(struct delivery *d, struct hop *h, const char *p, size_t len)
@@ -143,6 +166,8 @@ command(struct delivery *d, struct hop *h, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	if (h->out_len == 0 && h->in_start < h->in_end)
+		lose(h, "out of step: it spoke unasked");
 	va_start(ap, fmt);
 	n = vsnprintf(line, sizeof(line) - 2, fmt, ap);
 	va_end(ap);
@@ -212,8 +237,8 @@ pass_on(struct hop *h, struct hop_answer *a, const char *what)
 	if (r->status[0] != '\0' && a->result != HOP_TROUBLE)
 		snprintf(a->status, sizeof(a->status), "%s", r->status);
 	a->hop_code = r->code;
-	if (r->code == 421)
-		lose(h, "%s: 421 %s", what, r->text);
+	if (r->code == 421 || r->code / 100 == 3)
+		lose(h, "%s: %d %s", what, r->code, r->text);
 }
 
 static void
@@ -356,6 +381,18 @@ hear(struct delivery *d, struct hop *h, const char *what, struct hop_answer *a)
 	return a->result == HOP_OK;
 }
 
+/* Our own RSET: a hop that refuses it is of no use, and the client is told
+ * nothing of it. */
+static bool
+hear_reset(struct delivery *d, struct hop *h, struct hop_answer *a)
+{
+	if (hear(d, h, "RSET", a))
+		return true;
+	lose(h, "RSET: %d %s", h->reply.code, h->reply.text);
+	answer_lost(h, a);
+	return false;
+}
+
 /*
  * Say MAIL, behind the RSET that may be due. With PIPELINING nothing is waited
  * for; else the answers are heard at once. False: the hop said no.
@@ -365,7 +402,7 @@ open_transaction(struct delivery *d, struct hop *h, struct hop_answer *a)
 {
 	if (h->reset_due)
 		command(d, h, "RSET");
-	if (h->reset_due && !h->pipelining && !hear(d, h, "RSET", a))
+	if (h->reset_due && !h->pipelining && !hear_reset(d, h, a))
 		return false;
 	say_mail(d, h);
 	return h->pipelining || hear(d, h, "MAIL", a);
@@ -377,7 +414,7 @@ transaction_is_open(struct delivery *d, struct hop *h, struct hop_answer *a)
 {
 	if (!h->pipelining)
 		return true;
-	if (h->reset_due && !hear(d, h, "RSET", a))
+	if (h->reset_due && !hear_reset(d, h, a))
 		return false;
 	return hear(d, h, "MAIL", a);
 }
@@ -427,6 +464,8 @@ catch_up(struct delivery *d, struct hop *h, int n, struct hop_answer *a)
 			return false;
 		}
 	}
+	if (!h->fresh && !h->mail_sent)
+		expect_silence(h);
 	for (i = 0; i < n; i++, rcpt += strlen(rcpt) + 1) {
 		if (i < h->nsent)
 			continue;
@@ -502,10 +541,12 @@ smtp_data(struct delivery *d, struct hop_answer *a)
 			answer_lost(h, a);
 		else if ((h->in_data = h->reply.code == 354))
 			answer_is(a, HOP_OK, 250, "2.0.0", "");
-		else if (h->reply.code / 100 == 2)
-			answer_trouble(a, "DATA: %d", h->reply.code);
-		else
+		else if (h->reply.code / 100 != 2)
 			pass_on(h, a, "DATA");
+		else {
+			lose(h, "DATA: %d", h->reply.code);
+			answer_lost(h, a);
+		}
 	} while (try_again(d, h, attempt++));
 }
 
@@ -528,6 +569,7 @@ smtp_end(struct delivery *d, struct hop_answer *a)
 	struct hop *h = d->state;
 	bool sent;
 
+	expect_silence(h);
 	put(d, h, ".\r\n", 3);
 	flush(d, h);
 	sent = !h->failed;

@@ -106,6 +106,8 @@ spool_each(struct spool *s, int64_t len,
 	int64_t at = 0;
 	ssize_t n;
 
+	if (s->error == 0 && len > s->file_len + (int64_t)s->memory_len)
+		s->error = EIO; /* a part is missing: a fault of our own */
 	if (s->error != 0)
 		return -1;
 	if (s->file_len == 0)
