@@ -144,14 +144,12 @@ main(int argc, char **argv)
 		settings_free(set);
 		return code;
 	}
-	if ((listeners = listen_open(set, NULL, report_listen)) == NULL)
-		return 1;
-	if (!o.foreground) {
+	if (!o.foreground)
 		pidfile = take_pidfile(set->pid_file);
-		if (daemon(0, 0) == -1)
-			err(1, "daemon");
-		pidfile_write(pidfile);
-	}
+	if ((listeners = listen_open(set, NULL, report_listen)) == NULL)
+		errx(1, "cannot listen");
+	if (!o.foreground && daemon(0, 0) == -1)
+		err(1, "daemon");
 	umask(022);
 	log_open(o.foreground);
 	setproctitle("master");

@@ -609,6 +609,9 @@ serve(struct pool *p)
 	sigset_t waiting;
 
 	master_signals(&waiting);
+	if (p->pidfile != NULL && pidfile_write(p->pidfile) == -1)
+		log_event(LOG_ODD, "start", "%s: %s", p->now.settings->pid_file,
+		    strerror(errno));
 	log_event(LOG_NOTE, "start", "serving as %s on %zu addresses, %s",
 	    p->now.privs.change ? p->now.settings->user :
 				  "the user who started it",
