@@ -54,6 +54,7 @@ struct pool {
 	struct service now;
 	struct board board;
 	struct pidfh *pidfile;
+	sigset_t waiting; /* the signals held back while it sleeps: none */
 	int wake[2];
 	struct child *children; /* SLOTS_MAX, not there in a worker */
 	unsigned high;		/* slots below this have been in use */
@@ -470,6 +471,11 @@ reload(struct pool *p)
 	    report_listen);
 	if (next.listeners == NULL)
 		goto fail;
+	if (strcmp(next.settings->state_dir, old.settings->state_dir) == 0) {
+		/* The last good lists, whatever current is just now. */
+		next.lists = old.lists;
+		old.lists = NULL;
+	}
 	p->now = next;
 	for (i = 0; i < p->high; i++)
 		if (p->children[i].pid != 0)
@@ -522,6 +528,7 @@ drain_wake(struct pool *p)
 	for (i = 0; i < p->high; i++)
 		if (p->children[i].pid != 0)
 			see_trouble(p, i);
+	refresh_lists(p);
 }
 
 /* Start and dismiss as the policy says; sets when to look again. */
@@ -587,7 +594,7 @@ next_event(const struct pool *p, int64_t now)
 }
 
 static void
-sleep_until_needed(struct pool *p, const sigset_t *waiting)
+sleep_until_needed(struct pool *p)
 {
 	struct pollfd pfd = { .fd = p->wake[0], .events = POLLIN };
 	int64_t now = clock_ms(), when = next_event(p, now), left;
@@ -599,16 +606,13 @@ sleep_until_needed(struct pool *p, const sigset_t *waiting)
 		ts.tv_nsec = left % 1000 * 1000000;
 		timeout = &ts;
 	}
-	if (ppoll(&pfd, 1, timeout, waiting) == 1)
+	if (ppoll(&pfd, 1, timeout, &p->waiting) == 1)
 		drain_wake(p);
 }
 
 static void
 serve(struct pool *p)
 {
-	sigset_t waiting;
-
-	master_signals(&waiting);
 	if (p->pidfile != NULL && pidfile_write(p->pidfile) == -1)
 		log_event(LOG_ODD, "start", "%s: %s", p->now.settings->pid_file,
 		    strerror(errno));
@@ -628,7 +632,7 @@ serve(struct pool *p)
 		} else {
 			balance(p);
 		}
-		sleep_until_needed(p, &waiting);
+		sleep_until_needed(p);
 	}
 	log_event(LOG_NOTE, "stop", "stopped");
 }
@@ -665,6 +669,7 @@ pool_run(struct settings *set, struct listeners *listeners,
 	p->now.listeners = listeners;
 	p->now.state_dirfd = -1;
 	p->pidfile = pidfile;
+	master_signals(&p->waiting);
 	if (service_open(&p->now) == -1)
 		goto out;
 	if ((p->children = make_children()) == NULL) {

@@ -222,6 +222,7 @@ cmd_data(struct session *s, const char *arg, const char *end)
 	atomic_store(&s->slot->phase, SLOT_DATA);
 	if (receive(s) && acceptable(s))
 		hand_over(s, begun_ms);
+	spool_reset(s->spool); /* its room on disk is given back */
 	session_reset(s);
 	atomic_store(&s->slot->phase, SLOT_COMMAND);
 }

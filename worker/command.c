@@ -29,13 +29,18 @@ static const struct command {
 	{ "HELP", PH_ANY, true, true, cmd_help },
 };
 
+/* To a client that was refused at the greeting, whatever it says. */
+static void
+say_refused(struct session *s)
+{
+	reply(s, 503, "5.5.1", "you were refused, say QUIT");
+}
+
 /* A command that came out of its phase: what should have come first. */
 static void
 out_of_phase(struct session *s, const struct command *c)
 {
-	if (s->phase == PH_REFUSED)
-		reply(s, 503, "5.5.1", "you were refused, say QUIT");
-	else if (s->phase == PH_START)
+	if (s->phase == PH_START)
 		reply(s, 503, "5.5.1", "say HELO or EHLO first");
 	else if (c->phases == PH_HELLO)
 		reply(s, 503, "5.5.1", "a transaction is open already");
@@ -72,7 +77,7 @@ command_run(struct session *s, const char *line, size_t len)
 	const char *arg, *end = line + len, *verb_end;
 	const struct command *c;
 
-	if (!is_printable(line, len)) {
+	if (!is_printable(line, len) && s->phase != PH_REFUSED) {
 		reply(s, 500, "5.5.2",
 		    "the line holds control or 8-bit characters");
 		return;
@@ -84,7 +89,7 @@ command_run(struct session *s, const char *line, size_t len)
 		verb_end = end;
 	c = find(line, (size_t)(verb_end - line));
 	if (s->phase == PH_REFUSED && (c == NULL || c->run != cmd_quit)) {
-		reply(s, 503, "5.5.1", "you were refused, say QUIT");
+		say_refused(s);
 		return;
 	}
 	if (c == NULL) {
@@ -109,5 +114,8 @@ command_run(struct session *s, const char *line, size_t len)
 void
 command_too_long(struct session *s)
 {
-	reply(s, 500, "5.5.2", "the line is too long");
+	if (s->phase == PH_REFUSED)
+		say_refused(s);
+	else
+		reply(s, 500, "5.5.2", "the line is too long");
 }

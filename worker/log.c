@@ -1,7 +1,8 @@
 /*
  * Log lines and the way out for them. What a client wrote is escaped here and
  * nowhere else: a value holds printable ASCII only, is quoted where a blank or
- * a quote stands in it, and is cut at LOG_VALUE_MAX octets.
+ * a quote stands in it, and is cut at LOG_VALUE_MAX octets, so that no client
+ * can push the keys behind it out of the line.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -95,22 +96,21 @@ needs_quotes(const char *value, size_t len)
 void
 log_octets(struct logline *l, const char *key, const char *value, size_t len)
 {
+	size_t i, n, out_len = 0;
 	bool quoted;
-	size_t i, n;
 	char buf[4];
 
-	if (value == NULL || len == 0)
+	if (value == NULL || len == 0 ||
+	    l->len + strlen(key) + LOG_VALUE_MAX + 4 > LOG_LINE_MAX)
 		return;
-	if (len > LOG_VALUE_MAX)
-		len = LOG_VALUE_MAX;
-	if (l->len + strlen(key) + len + 8 > LOG_LINE_MAX)
-		return;
-	quoted = needs_quotes(value, len);
+	quoted = needs_quotes(value, len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX);
 	add(l, " ", 1);
 	add(l, key, strlen(key));
 	add(l, "=\"", quoted ? 2 : 1);
-	for (i = 0; i < len && l->len < LOG_LINE_MAX - 5; i++) {
+	for (i = 0; i < len; i++, out_len += n) {
 		n = escape(buf, (unsigned char)value[i]);
+		if (out_len + n > LOG_VALUE_MAX)
+			break;
 		add(l, buf, n);
 	}
 	if (quoted)
@@ -133,7 +133,7 @@ log_number(struct logline *l, const char *key, int64_t number)
 static void
 log_args(struct logline *l, const char *key, const char *fmt, va_list ap)
 {
-	char buf[LOG_VALUE_MAX + 1];
+	char buf[2 * LOG_VALUE_MAX];
 
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	log_text(l, key, buf);

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOG_LINE_MAX  1800 /* a line is cut here */
-#define LOG_VALUE_MAX 320  /* a value of a client's is cut here */
+#define LOG_LINE_MAX  2560 /* room for all the keys of any line */
+#define LOG_VALUE_MAX 256  /* a value is cut here, escapes counted */
 
 enum log_level {
 	LOG_BAD = 3,

@@ -192,8 +192,8 @@ admit(struct session *s, unsigned held)
 
 	refusal = check_connect(&s->peer, s->set, s->found);
 	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (verdict_refuses(s->found[i].found) &&
-		    s->found[i].verdict == V_NEXT)
+		if (s->found[i].found != s->found[i].verdict &&
+		    s->found[i].found != V_UNKNOWN)
 			reply_unspoken(s, check_name(s->found[i].test), "would",
 			    verdict_name(s->found[i].found), &s->found[i].why,
 			    NULL);

@@ -132,6 +132,13 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 
 /* ----------------------------------------------------------- the lists */
 
+static void
+wake_master(const struct worker *w)
+{
+	if (write(w->given.wake_fd, "", 1) == -1)
+		return; /* full: the master is awake already */
+}
+
 /* Raise it in the slot, once for each text: the master logs it. */
 static void
 raise_trouble(struct worker *w, const struct list_error *error)
@@ -144,8 +151,7 @@ raise_trouble(struct worker *w, const struct list_error *error)
 		return;
 	memcpy(slot->list_error, text, sizeof(text));
 	atomic_fetch_add(&slot->list_trouble, 1);
-	if (write(w->given.wake_fd, "", 1) == -1)
-		return; /* full: the master is awake already */
+	wake_master(w);
 }
 
 /* One readlink(2) a session; what is open stays when the new is bad. */
@@ -154,9 +160,16 @@ refresh_lists(struct worker *w)
 {
 	struct list_error error;
 
-	if (generation_refresh(&w->lists, w->given.state_dirfd, &error) ==
-	    GENERATION_BAD)
+	switch (generation_refresh(&w->lists, w->given.state_dirfd, &error)) {
+	case GENERATION_BAD:
 		raise_trouble(w, &error);
+		break;
+	case GENERATION_NEW:
+		wake_master(w); /* new workers are to begin with it */
+		break;
+	case GENERATION_SAME:
+		break;
+	}
 	if (w->lists != NULL)
 		generation_begin(w->lists);
 }
@@ -180,8 +193,7 @@ become_busy(struct worker *w)
 	clients_set_busy(g->clients, g->slot_number);
 	if (clients_idle(g->clients, atomic_load(&g->state->words)) <
 	    atomic_load(&g->state->wake_below))
-		if (write(g->wake_fd, "", 1) == -1)
-			return; /* full: the master is awake already */
+		wake_master(w);
 }
 
 static void
