@@ -1,0 +1,492 @@
+/*
+ * The tests of a client and of its recipients. A row that fails is a client
+ * who is refused or let in against the lists, or a gateway that relays.
+ */
+#include "tests/unit/fixture.h"
+#include "worker/check.h"
+#include "worker/path.h"
+#include "worker/peer.h"
+
+#define NOW 1700000000 /* 2023-11-14 */
+
+static struct settings set;
+static struct peer peer;
+
+static void
+settings_usual(void)
+{
+	int i;
+
+	memset(&set, 0, sizeof(set));
+	for (i = 0; i < TEST_COUNT; i++) {
+		set.tests[i].mode = MODE_ON;
+		set.tests[i].unknown = UNKNOWN_DEFER;
+	}
+}
+
+static void
+client(const char *addr, const struct generation *lists)
+{
+	memset(&peer, 0, sizeof(peer));
+	assert_int_equal(addr_parse(&peer.addr, addr), 0);
+	peer.lists = lists;
+	peer.now = NOW;
+}
+
+static struct generation *
+lists(struct fixture *f)
+{
+	fixture_write(f, "banned",
+	    "192.0.2.0/24 \"go away\"\n"
+	    "192.0.2.64/26 defer\n"
+	    "192.0.2.80/28 drop\n"
+	    "192.0.2.85 allow\n"
+	    "192.0.2.128/25 reject until=2020-01-01\n"
+	    "198.51.100.0/24\n"
+	    "198.51.100.7 allow\n"
+	    "203.0.113.0/24\n"
+	    "2001:db8::/32\n"
+	    "2001:db8:1::/48 allow\n");
+	fixture_write(f, "bans",
+	    "198.51.100.0/25 defer\n"
+	    "198.51.100.0/24 allow\n"
+	    "203.0.113.9 allow\n"
+	    "203.0.113.9/32 allow\n"
+	    "2001:db8:1:1::/64 reject\n");
+	fixture_write(f, "relay",
+	    "10.0.0.0/8\n"
+	    "10.1.0.0/16 deny\n"
+	    "10.1.1.0/24 relay until=2020-01-01\n"
+	    "2001:db8:9::/48\n");
+	fixture_write(f, "domains",
+	    "example.org\n"
+	    ".example.net\n"
+	    "bad.example.net reject \"not here any more\"\n");
+	fixture_write(f, "recipients",
+	    "alice@example.org\n"
+	    "bob@example.org open\n"
+	    "carol@example.org reject\n"
+	    "dave@example.org defer \"on holiday\"\n"
+	    "eve@example.org moved eve@example.com\n"
+	    "frank@example.org forward frank@example.com\n"
+	    "old@example.org accept until=2020-01-01\n"
+	    "a%b@example.org\n"
+	    "abuse@example.org reject\n"
+	    "@example.net\n"
+	    "x!y@example.net\n");
+	fixture_write(f, "routes", "* smtp:192.0.2.250\n");
+	f->ask.force = true;
+	return fixture_open(f);
+}
+
+/* ------------------------------------------------------------------ banned */
+
+static const struct {
+	const char *addr;
+	enum verdict verdict;
+	const char *status, *text;
+	enum list_id list;
+	unsigned line;
+} bans[] = {
+	{ "192.0.2.1", V_REJECT, "5.7.1", "go away", LIST_BANNED, 1 },
+	{ "::ffff:192.0.2.1", V_REJECT, "5.7.1", "go away", LIST_BANNED, 1 },
+	{ "192.0.2.64", V_DEFER, "4.7.1", "your address is banned here",
+	    LIST_BANNED, 2 },
+	{ "192.0.2.80", V_DROP, "5.7.1", "your address is banned here",
+	    LIST_BANNED, 3 },
+	{ "192.0.2.85", V_NEXT, NULL, NULL, LIST_BANNED, 4 },
+	{ "192.0.2.128", V_REJECT, "5.7.1", "go away", LIST_BANNED, 1 },
+	{ "192.0.3.1", V_NEXT, NULL, NULL, LIST_BANNED, 0 },
+	/* the most specific of both lists; of the same prefix that of bans */
+	{ "198.51.100.200", V_NEXT, NULL, NULL, LIST_BANS, 2 },
+	{ "198.51.100.1", V_DEFER, "4.7.1", "your address is banned here",
+	    LIST_BANS, 1 },
+	{ "198.51.100.7", V_NEXT, NULL, NULL, LIST_BANNED, 7 },
+	{ "203.0.113.8", V_REJECT, "5.7.1", "your address is banned here",
+	    LIST_BANNED, 8 },
+	{ "203.0.113.9", V_NEXT, NULL, NULL, LIST_BANS, 3 },
+	{ "2001:db8::1", V_REJECT, "5.7.1", "your address is banned here",
+	    LIST_BANNED, 9 },
+	{ "2001:db8:1::1", V_NEXT, NULL, NULL, LIST_BANNED, 10 },
+	{ "2001:db8:1:1::1", V_REJECT, "5.7.1", "your address is banned here",
+	    LIST_BANS, 5 },
+	{ "2001:db9::1", V_NEXT, NULL, NULL, LIST_BANNED, 0 },
+};
+
+static void
+test_banned(void **state)
+{
+	struct generation *g = lists(*state);
+	struct reason why;
+	enum verdict v;
+	size_t i;
+
+	for (i = 0; i < NITEMS(bans); i++) {
+		client(bans[i].addr, g);
+		memset(&why, 0, sizeof(why));
+		v = check_banned(&peer, &set, &why);
+		if (v != bans[i].verdict)
+			fail_msg("%s: %s", bans[i].addr, verdict_name(v));
+		assert_int_equal(why.has_entry, bans[i].line > 0);
+		if (why.has_entry) {
+			assert_int_equal(why.entry.list, bans[i].list);
+			if (bans[i].list != LIST_BANS || bans[i].line != 3)
+				assert_int_equal(why.entry.line, bans[i].line);
+		}
+		if (verdict_refuses(v)) {
+			assert_string_equal(why.code, "banned");
+			assert_string_equal(why.status, bans[i].status);
+			assert_string_equal(why.text, bans[i].text);
+		}
+	}
+	client("192.0.2.1", NULL);
+	assert_int_equal(check_banned(&peer, &set, &why), V_UNKNOWN);
+	generation_close(g);
+}
+
+/* ------------------------------------------------------------------- relay */
+
+static const struct {
+	const char *addr;
+	enum verdict verdict;
+} relays[] = {
+	{ "10.0.0.1", V_RELAY },
+	{ "10.1.0.1", V_NEXT },
+	{ "10.1.1.1", V_NEXT }, /* the grant has expired: deny again */
+	{ "11.0.0.1", V_NEXT },
+	{ "2001:db8:9::1", V_RELAY },
+	{ "2001:db8:a::1", V_NEXT },
+	{ "a00::1", V_NEXT },
+};
+
+static void
+test_relay(void **state)
+{
+	struct generation *g = lists(*state);
+	struct reason why;
+	size_t i;
+
+	for (i = 0; i < NITEMS(relays); i++) {
+		client(relays[i].addr, g);
+		if (check_relay(&peer, &set, &why) != relays[i].verdict)
+			fail_msg("%s", relays[i].addr);
+	}
+	client("10.0.0.1", NULL);
+	assert_int_equal(check_relay(&peer, &set, &why), V_UNKNOWN);
+	generation_close(g);
+}
+
+/* ------------------------------------------------------- modes and unknown */
+
+static const struct {
+	const char *addr;
+	bool no_lists;
+	enum test_mode banned, relay;
+	enum test_unknown unknown;
+	int refusal; /* V_ of banned, or -1: greeted */
+	bool relays, relay_unknown;
+	int would; /* V_ found by banned under mode warn, or -1 */
+} modes[] = {
+	{ "192.0.2.1", 0, MODE_ON, MODE_ON, UNKNOWN_DEFER, V_REJECT, 0, 0, -1 },
+	{ "192.0.2.64", 0, MODE_ON, MODE_ON, UNKNOWN_DEFER, V_DEFER, 0, 0, -1 },
+	{ "192.0.2.80", 0, MODE_ON, MODE_ON, UNKNOWN_DEFER, V_DROP, 0, 0, -1 },
+	{ "192.0.2.85", 0, MODE_ON, MODE_ON, UNKNOWN_DEFER, -1, 0, 0, -1 },
+	{ "192.0.2.1", 0, MODE_WARN, MODE_ON, UNKNOWN_DEFER, -1, 0, 0,
+	    V_REJECT },
+	{ "192.0.2.80", 0, MODE_WARN, MODE_ON, UNKNOWN_DEFER, -1, 0, 0,
+	    V_DROP },
+	{ "192.0.2.1", 0, MODE_OFF, MODE_ON, UNKNOWN_DEFER, -1, 0, 0, -1 },
+	{ "10.0.0.1", 0, MODE_ON, MODE_ON, UNKNOWN_DEFER, -1, 1, 0, -1 },
+	{ "10.0.0.1", 0, MODE_ON, MODE_WARN, UNKNOWN_DEFER, -1, 0, 0, -1 },
+	{ "10.0.0.1", 0, MODE_ON, MODE_OFF, UNKNOWN_DEFER, -1, 0, 0, -1 },
+	{ "10.1.0.1", 0, MODE_ON, MODE_ON, UNKNOWN_DEFER, -1, 0, 0, -1 },
+	/* unknown is never a permanent refusal and never a grant */
+	{ "192.0.2.1", 1, MODE_ON, MODE_ON, UNKNOWN_DEFER, V_DEFER, 0, 1, -1 },
+	{ "192.0.2.1", 1, MODE_ON, MODE_ON, UNKNOWN_PASS, -1, 0, 1, -1 },
+	{ "192.0.2.1", 1, MODE_WARN, MODE_ON, UNKNOWN_DEFER, -1, 0, 1,
+	    V_DEFER },
+	{ "10.0.0.1", 1, MODE_OFF, MODE_ON, UNKNOWN_PASS, -1, 0, 1, -1 },
+	{ "10.0.0.1", 1, MODE_OFF, MODE_WARN, UNKNOWN_PASS, -1, 0, 0, -1 },
+	{ "10.0.0.1", 1, MODE_OFF, MODE_OFF, UNKNOWN_DEFER, -1, 0, 0, -1 },
+};
+
+static void
+test_modes(void **state)
+{
+	struct generation *g = lists(*state);
+	struct finding found[CONNECT_CHECKS];
+	const struct finding *refusal;
+	size_t i;
+	int would;
+
+	for (i = 0; i < NITEMS(modes); i++) {
+		settings_usual();
+		set.tests[TEST_BANNED].mode = modes[i].banned;
+		set.tests[TEST_BANNED].unknown = modes[i].unknown;
+		set.tests[TEST_RELAY].mode = modes[i].relay;
+		client(modes[i].addr, modes[i].no_lists ? NULL : g);
+		refusal = check_connect(&peer, &set, found);
+		if ((refusal == NULL ? -1 : (int)refusal->verdict) !=
+		    modes[i].refusal)
+			fail_msg("row %zu: %s", i,
+			    refusal == NULL ? "greeted" :
+					      verdict_name(refusal->verdict));
+		if (refusal != NULL)
+			assert_int_equal(refusal->test, TEST_BANNED);
+		if (refusal != NULL && modes[i].no_lists)
+			assert_string_equal(refusal->why.status, "4.3.0");
+		assert_int_equal(peer.relay, modes[i].relays);
+		assert_int_equal(peer.relay_unknown, modes[i].relay_unknown);
+		would = verdict_refuses(found[0].found) &&
+			found[0].verdict == V_NEXT ?
+		    (int)found[0].found :
+		    -1;
+		assert_int_equal(would, modes[i].would);
+	}
+	generation_close(g);
+}
+
+/* ------------------------------------------------------------- destination */
+
+enum who {
+	STRANGER,
+	RELAYER,
+	NOT_KNOWN,
+	NO_LISTS
+};
+
+static const struct {
+	enum who who;
+	const char *to;
+	enum verdict verdict;
+	const char *code, *status;
+} destinations[] = {
+	{ STRANGER, "x@example.org", V_NEXT, NULL, NULL },
+	{ STRANGER, "x@EXAMPLE.org", V_NEXT, NULL, NULL },
+	{ STRANGER, "x@sub.example.org", V_REJECT, "relay-denied", "5.7.1" },
+	{ STRANGER, "x@example.net", V_NEXT, NULL, NULL },
+	{ STRANGER, "x@a.b.example.net", V_NEXT, NULL, NULL },
+	{ STRANGER, "x@bad.example.net", V_REJECT, "relay-denied", "5.7.1" },
+	{ STRANGER, "x@example.com", V_REJECT, "relay-denied", "5.7.1" },
+	{ STRANGER, "x@org", V_REJECT, "relay-denied", "5.7.1" },
+	{ STRANGER, "x@xexample.net", V_REJECT, "relay-denied", "5.7.1" },
+	{ STRANGER, "x@[192.0.2.1]", V_REJECT, "relay-denied", "5.7.1" },
+	{ RELAYER, "x@example.com", V_RELAY, NULL, NULL },
+	{ RELAYER, "x@[192.0.2.1]", V_RELAY, NULL, NULL },
+	{ RELAYER, "x@example.org", V_NEXT, NULL, NULL },
+	{ NOT_KNOWN, "x@example.com", V_DEFER, "relay-unknown", "4.4.3" },
+	{ NOT_KNOWN, "x@example.org", V_NEXT, NULL, NULL },
+	{ NO_LISTS, "x@example.org", V_DEFER, "list-unknown", "4.3.0" },
+	{ NO_LISTS, "x@example.com", V_DEFER, "list-unknown", "4.3.0" },
+	/* the percent hack and its kin, from strangers */
+	{ STRANGER, "a%b@example.org", V_NEXT, NULL, NULL }, /* is listed */
+	{ STRANGER, "a%c@example.org", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "a%b@sub.example.net", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "\"x!y\"@example.net", V_NEXT, NULL, NULL },
+	{ STRANGER, "x!z@example.net", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "\"a@b\"@example.org", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "a/b@example.net", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "|a@example.org", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "\"|a\"@example.org", V_REJECT, "local-part", "5.1.3" },
+	{ STRANGER, "a|b@example.org", V_NEXT, NULL, NULL },
+	{ STRANGER, "a%b@example.com", V_REJECT, "relay-denied", "5.7.1" },
+	{ RELAYER, "a%c@example.org", V_NEXT, NULL, NULL },
+	{ RELAYER, "a%c@example.com", V_RELAY, NULL, NULL },
+};
+
+static void
+test_destinations(void **state)
+{
+	struct generation *g = lists(*state);
+	struct mailbox to;
+	struct reason why;
+	enum verdict v;
+	size_t i;
+
+	for (i = 0; i < NITEMS(destinations); i++) {
+		client("192.0.3.1", destinations[i].who == NO_LISTS ? NULL : g);
+		peer.relay = destinations[i].who == RELAYER;
+		peer.relay_unknown = destinations[i].who == NOT_KNOWN;
+		assert_int_equal(mailbox_from_text(destinations[i].to, &to), 0);
+		memset(&why, 0, sizeof(why));
+		v = check_destination(&peer, &set, &to, &why);
+		if (v != destinations[i].verdict)
+			fail_msg("%s: %s", destinations[i].to, verdict_name(v));
+		if (!verdict_refuses(v))
+			continue;
+		assert_string_equal(why.code, destinations[i].code);
+		assert_string_equal(why.status, destinations[i].status);
+		assert_int_equal(why.reply / 100, v == V_REJECT ? 5 : 4);
+	}
+	generation_close(g);
+}
+
+/* -------------------------------------------------------------- recipients */
+
+static const struct {
+	const char *to;
+	bool postmaster;
+	enum verdict verdict;
+	const char *code;
+	int reply;
+	const char *text; /* of a refusal; of moved and forward the address */
+} recipients[] = {
+	{ "alice@example.org", 0, V_NEXT, NULL, 250, NULL },
+	{ "\"alice\"@example.org", 0, V_NEXT, NULL, 250, NULL },
+	{ "alice+x@example.org", 0, V_NEXT, NULL, 250, NULL },
+	{ "bob@example.org", 0, V_ALLOW, NULL, 250, NULL },
+	{ "bob+x@example.org", 0, V_ALLOW, NULL, 250, NULL },
+	{ "carol@example.org", 0, V_REJECT, "recipient-refused", 550,
+	    "this recipient does not take mail" },
+	{ "dave@example.org", 0, V_DEFER, "recipient-deferred", 450,
+	    "on holiday" },
+	{ "eve@example.org", 0, V_MOVED, "recipient-moved", 550,
+	    "eve@example.com" },
+	{ "frank@example.org", 0, V_FORWARD, "recipient-forwarded", 251,
+	    "frank@example.com" },
+	{ "old@example.org", 0, V_REJECT, "recipient-unknown", 550,
+	    "no such recipient here" },
+	{ "nobody@example.org", 0, V_REJECT, "recipient-unknown", 550,
+	    "no such recipient here" },
+	{ "anybody@example.net", 0, V_NEXT, NULL, 250, NULL },
+	{ "anybody@sub.example.net", 0, V_REJECT, "recipient-unknown", 550,
+	    "no such recipient here" },
+	/* names that are always open, but the list's own word goes first */
+	{ "postmaster@example.org", 0, V_ALLOW, NULL, 0, NULL },
+	{ "PostMaster@example.org", 0, V_ALLOW, NULL, 0, NULL },
+	{ "postmaster@example.net", 0, V_ALLOW, NULL, 250, NULL },
+	{ "abuse@example.org", 0, V_REJECT, "recipient-refused", 550,
+	    "this recipient does not take mail" },
+	{ "boss@example.org", 1, V_ALLOW, NULL, 0, NULL },
+};
+
+static void
+test_recipients(void **state)
+{
+	static char postmaster[] = "postmaster", abuse[] = "abuse";
+	static char *open[] = { postmaster, abuse };
+	struct generation *g = lists(*state);
+	struct finding f;
+	struct mailbox to;
+	size_t i;
+
+	settings_usual();
+	set.open.item = open;
+	set.open.n = NITEMS(open);
+	client("192.0.3.1", g);
+	for (i = 0; i < NITEMS(recipients); i++) {
+		assert_int_equal(mailbox_from_text(recipients[i].to, &to), 0);
+		to.postmaster = recipients[i].postmaster;
+		check_rcpt(&peer, &set, &to, &f);
+		if (f.verdict != recipients[i].verdict)
+			fail_msg("%s: %s", recipients[i].to,
+			    verdict_name(f.verdict));
+		assert_int_equal(f.found, f.verdict);
+		assert_int_equal(f.why.reply, recipients[i].reply);
+		if (recipients[i].code == NULL)
+			continue;
+		assert_string_equal(f.why.code, recipients[i].code);
+		assert_string_equal(f.verdict == V_MOVED ||
+			    f.verdict == V_FORWARD ?
+			f.why.entry.argument :
+			f.why.text,
+		    recipients[i].text);
+	}
+	generation_close(g);
+}
+
+/* Mode warn and mode off refuse nobody. */
+static void
+test_recipient_modes(void **state)
+{
+	struct generation *g = lists(*state);
+	struct mailbox to;
+	struct finding f;
+
+	settings_usual();
+	client("192.0.3.1", g);
+	assert_int_equal(mailbox_from_text("nobody@example.org", &to), 0);
+	set.tests[TEST_RECIPIENT].mode = MODE_WARN;
+	check_rcpt(&peer, &set, &to, &f);
+	assert_int_equal(f.found, V_REJECT);
+	assert_int_equal(f.verdict, V_NEXT);
+	set.tests[TEST_RECIPIENT].mode = MODE_OFF;
+	check_rcpt(&peer, &set, &to, &f);
+	assert_int_equal(f.found, V_NEXT);
+	assert_int_equal(f.verdict, V_NEXT);
+	generation_close(g);
+}
+
+/* ----------------------------------------------------------- damaged lists */
+
+/* Spoil every hash table of a list that is open: its keys stay, unfindable. */
+static void
+spoil(const struct fixture *f, const char *name)
+{
+	unsigned char junk[2048];
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/current/%s.cdb", f->state, name);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	memset(junk, 0xff, sizeof(junk));
+	assert_int_equal(fwrite(junk, 1, sizeof(junk), file), sizeof(junk));
+	fclose(file);
+}
+
+static void
+test_damaged(void **state)
+{
+	struct fixture *f = *state;
+	struct generation *g = lists(f);
+	struct finding found[CONNECT_CHECKS], one;
+	const struct finding *refusal;
+	struct reason why;
+	struct mailbox to;
+
+	settings_usual();
+	spoil(f, "bans");
+	spoil(f, "relay");
+	spoil(f, "domains");
+	spoil(f, "recipients");
+	client("10.0.0.1", g);
+	refusal = check_connect(&peer, &set, found);
+	assert_non_null(refusal);
+	assert_int_equal(refusal->verdict, V_DEFER);
+	assert_string_equal(refusal->why.code, "list-unknown");
+	assert_false(peer.relay);
+	assert_true(peer.relay_unknown);
+	assert_int_equal(mailbox_from_text("alice@example.org", &to), 0);
+	memset(&why, 0, sizeof(why));
+	assert_int_equal(check_destination(&peer, &set, &to, &why), V_DEFER);
+	assert_string_equal(why.code, "list-unknown");
+	peer.relay = true; /* whatever else is known */
+	assert_int_equal(check_destination(&peer, &set, &to, &why), V_DEFER);
+	check_rcpt(&peer, &set, &to, &one);
+	assert_int_equal(one.verdict, V_DEFER);
+	assert_int_equal(one.why.reply, 451);
+	set.tests[TEST_RECIPIENT].unknown = UNKNOWN_PASS;
+	check_rcpt(&peer, &set, &to, &one);
+	assert_int_equal(one.verdict, V_NEXT);
+	generation_close(g);
+}
+
+#define WITH_LISTS(test)                                                       \
+	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		WITH_LISTS(test_banned),
+		WITH_LISTS(test_relay),
+		WITH_LISTS(test_modes),
+		WITH_LISTS(test_destinations),
+		WITH_LISTS(test_recipients),
+		WITH_LISTS(test_recipient_modes),
+		WITH_LISTS(test_damaged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,287 @@
+/*
+ * What the workers count together. A failure is a client that is refused for
+ * sessions it does not hold, or one that is never refused.
+ */
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <pthread.h>
+
+#include "tests/unit/fixture.h"
+#include "worker/clients.h"
+#include "worker/slot.h"
+
+static struct clients *c;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c == MAP_FAILED)
+		return -1;
+	c->secret[0] = 0x1234567890abcdef;
+	c->secret[1] = 0xfedcba0987654321;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return munmap(c, sizeof(*c));
+}
+
+static uint64_t
+key(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, text), 0);
+	return clients_key(c, &a);
+}
+
+static bool
+nothing_held(void)
+{
+	size_t i, j;
+
+	for (i = 0; i < CLIENT_BUCKETS; i++)
+		for (j = 0; j < CLIENT_BUCKET_WORDS; j++)
+			if (c->held[i][j] != 0)
+				return false;
+	return true;
+}
+
+static const struct {
+	const char *a, *b;
+	bool same;
+} keys[] = {
+	{ "192.0.2.1", "192.0.2.1", true },
+	{ "192.0.2.1", "192.0.2.2", false },
+	{ "192.0.2.1", "::ffff:192.0.2.1", true },
+	{ "2001:db8::1", "2001:db8::2", true },
+	{ "2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true },
+	{ "2001:db8::1", "2001:db8:0:1::1", false },
+	{ "192.0.2.1", "c000:201::", false },
+	{ "0.0.0.0", "::", false },
+};
+
+static void
+test_keys(void **state)
+{
+	uint64_t a, b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(keys); i++) {
+		a = key(keys[i].a);
+		b = key(keys[i].b);
+		assert_int_not_equal(a, 0);
+		if ((a == b) != keys[i].same)
+			fail_msg("%s, %s", keys[i].a, keys[i].b);
+	}
+	a = key("192.0.2.1");
+	c->secret[0]++; /* nobody outside can tell who shares a bucket */
+	assert_int_not_equal(a, key("192.0.2.1"));
+	c->secret[0]--;
+}
+
+static void
+test_counts(void **state)
+{
+	uint64_t a, b;
+
+	(void)state;
+	a = key("192.0.2.1");
+	b = key("192.0.2.2");
+	assert_int_equal(clients_enter(c, a), 1);
+	assert_int_equal(clients_enter(c, a), 2);
+	assert_int_equal(clients_enter(c, b), 1);
+	assert_int_equal(clients_enter(c, a), 3);
+	clients_leave(c, a);
+	assert_int_equal(clients_enter(c, a), 3);
+	clients_leave(c, b);
+	clients_leave(c, b); /* once too often: harmless */
+	clients_leave(c, a);
+	clients_leave(c, a);
+	clients_leave(c, a);
+	assert_true(nothing_held());
+	clients_leave(c, a);
+	assert_int_equal(clients_enter(c, a), 1);
+	clients_leave(c, a);
+	assert_true(nothing_held());
+}
+
+/* One client with more sessions than a word holds, and all of them back. */
+static void
+test_many_of_one(void **state)
+{
+	uint64_t a;
+	unsigned i, n = 70000;
+
+	(void)state;
+	a = key("192.0.2.1");
+	for (i = 1; i <= n; i++)
+		assert_int_equal(clients_enter(c, a), i);
+	for (i = 0; i < n; i++)
+		clients_leave(c, a);
+	assert_true(nothing_held());
+}
+
+/* In a full bucket a further client is not counted, and harms no other. */
+static void
+test_full_bucket(void **state)
+{
+	uint64_t k, found[CLIENT_BUCKET_WORDS + 1];
+	struct addr a = { .family = 4, .bytes = { 10 } };
+	uint64_t bucket = 0;
+	uint32_t i;
+	size_t n = 0;
+
+	(void)state;
+	for (i = 0; n < NITEMS(found); i++) {
+		a.bytes[1] = (uint8_t)(i >> 16);
+		a.bytes[2] = (uint8_t)(i >> 8);
+		a.bytes[3] = (uint8_t)i;
+		k = clients_key(c, &a);
+		if (n == 0)
+			bucket = k >> 16 & (CLIENT_BUCKETS - 1);
+		if ((k >> 16 & (CLIENT_BUCKETS - 1)) == bucket)
+			found[n++] = k;
+	}
+	for (n = 0; n < CLIENT_BUCKET_WORDS; n++)
+		assert_int_equal(clients_enter(c, found[n]), 1);
+	assert_int_equal(clients_enter(c, found[n]), 0);
+	assert_int_equal(clients_enter(c, found[0]), 2);
+	clients_leave(c, found[3]);
+	assert_int_equal(clients_enter(c, found[n]), 1);
+	assert_int_equal(clients_enter(c, found[3]), 0);
+	clients_leave(c, found[0]);
+	for (i = 0; i <= n; i++)
+		if (i != 3)
+			clients_leave(c, found[i]);
+	assert_true(nothing_held());
+}
+
+static void
+test_idle_bits(void **state)
+{
+	static const unsigned slots[] = { 0, 1, 63, 64, 65, 127, 4000,
+		SLOTS_MAX - 1 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(slots); i++) {
+		assert_false(clients_is_idle(c, slots[i]));
+		clients_set_idle(c, slots[i]);
+		clients_set_idle(c, slots[i]);
+		assert_true(clients_is_idle(c, slots[i]));
+	}
+	assert_int_equal(clients_idle(c, 0), 0);
+	assert_int_equal(clients_idle(c, 1), 3);
+	assert_int_equal(clients_idle(c, 2), 6);
+	assert_int_equal(clients_idle(c, SLOTS_MAX / 64), 8);
+	assert_int_equal(clients_idle(c, 100000), 8); /* a lie is bounded */
+	for (i = 0; i < NITEMS(slots); i++) {
+		clients_set_busy(c, slots[i]);
+		clients_set_busy(c, slots[i]);
+		assert_false(clients_is_idle(c, slots[i]));
+	}
+	assert_int_equal(clients_idle(c, SLOTS_MAX / 64), 0);
+}
+
+#define MANY   8
+#define ROUNDS 20000
+
+/* Sessions of five clients come and go; never more than MANY at once. */
+static int
+come_and_go(unsigned me)
+{
+	uint64_t held[3];
+	struct addr a = { .family = 4, .bytes = { 192, 0, 2, 0 } };
+	unsigned i, j, n, seed = me;
+
+	for (i = 0; i < ROUNDS; i++) {
+		for (j = 0; j < NITEMS(held); j++) {
+			a.bytes[3] = (uint8_t)(rand_r(&seed) % 5);
+			held[j] = clients_key(c, &a);
+			n = clients_enter(c, held[j]);
+			if (n < 1 || n > MANY * NITEMS(held))
+				return 1;
+		}
+		clients_set_busy(c, me);
+		clients_set_idle(c, me);
+		for (j = 0; j < NITEMS(held); j++)
+			clients_leave(c, held[j]);
+	}
+	return 0;
+}
+
+static void *
+thread(void *arg)
+{
+	unsigned *me = arg;
+
+	*me = (unsigned)come_and_go(*me);
+	return NULL;
+}
+
+static void
+test_forks(void **state)
+{
+	int i, status;
+
+	(void)state;
+	for (i = 0; i < MANY; i++)
+		if (fork() == 0)
+			_exit(come_and_go((unsigned)i));
+	for (i = 0; i < MANY; i++) {
+		assert_int_not_equal(wait(&status), -1);
+		assert_int_equal(status, 0);
+	}
+	assert_true(nothing_held());
+	assert_int_equal(clients_idle(c, 1), MANY);
+}
+
+static void
+test_threads(void **state)
+{
+	pthread_t threads[MANY];
+	unsigned result[MANY];
+	int i;
+
+	(void)state;
+	for (i = 0; i < MANY; i++) {
+		result[i] = (unsigned)i;
+		assert_int_equal(pthread_create(&threads[i], NULL, thread,
+				     &result[i]),
+		    0);
+	}
+	for (i = 0; i < MANY; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(result[i], 0);
+	}
+	assert_true(nothing_held());
+	assert_int_equal(clients_idle(c, 1), MANY);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_of_one, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_full_bucket, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_idle_bits, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_forks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,167 @@
+/*
+ * Routes. A row that fails is mail that goes to another host or folder than
+ * the list says, or a transaction split or joined where it must not be.
+ */
+#include "tests/unit/fixture.h"
+#include "worker/path.h"
+#include "worker/route.h"
+
+static const char source[] = "a.example smtp:192.0.2.1\n"
+			     "b.example smtp:192.0.2.1:2525\n"
+			     "c.example smtp:[2001:db8::1]\n"
+			     "d.example smtp:[2001:db8::1]:2525\n"
+			     "e.example maildir:/var/mail/e\n"
+			     "joe@e.example maildir:/var/mail/joe\n"
+			     ".f.example smtp:192.0.2.6:65535\n"
+			     "g.example smtp:192.0.2.7 until=2020-01-01\n"
+			     "* smtp:192.0.2.9:25\n";
+
+static const struct {
+	const char *to;
+	enum list_action scheme;
+	const char *text;  /* for the log */
+	const char *where; /* address or path */
+	unsigned port;
+} rows[] = {
+	{ "x@a.example", ACT_SMTP, "smtp:192.0.2.1:25", "192.0.2.1", 25 },
+	{ "x@b.example", ACT_SMTP, "smtp:192.0.2.1:2525", "192.0.2.1", 2525 },
+	{ "x@c.example", ACT_SMTP, "smtp:[2001:db8::1]:25", "2001:db8::1", 25 },
+	{ "x@d.example", ACT_SMTP, "smtp:[2001:db8::1]:2525", "2001:db8::1",
+	    2525 },
+	{ "x@e.example", ACT_MAILDIR, "maildir:/var/mail/e", "/var/mail/e", 0 },
+	{ "joe@e.example", ACT_MAILDIR, "maildir:/var/mail/joe",
+	    "/var/mail/joe", 0 },
+	{ "joe+x@e.example", ACT_MAILDIR, "maildir:/var/mail/joe",
+	    "/var/mail/joe", 0 },
+	{ "\"joe\"@E.example", ACT_MAILDIR, "maildir:/var/mail/joe",
+	    "/var/mail/joe", 0 },
+	{ "x@f.example", ACT_SMTP, "smtp:192.0.2.6:65535", "192.0.2.6", 65535 },
+	{ "x@a.b.f.example", ACT_SMTP, "smtp:192.0.2.6:65535", "192.0.2.6",
+	    65535 },
+	{ "x@x.a.example", ACT_SMTP, "smtp:192.0.2.9:25", "192.0.2.9", 25 },
+	{ "x@g.example", ACT_SMTP, "smtp:192.0.2.9:25", "192.0.2.9", 25 },
+	{ "x@[192.0.2.1]", ACT_SMTP, "smtp:192.0.2.9:25", "192.0.2.9", 25 },
+};
+
+static enum list_found
+find(const struct generation *g, const char *to, struct route *r)
+{
+	struct mailbox m;
+
+	assert_int_equal(mailbox_from_text(to, &m), 0);
+	return route_find(g, &m, 1700000000, r);
+}
+
+static void
+test_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct generation *g;
+	char text[ADDR_TEXT_MAX];
+	struct route r;
+	size_t i;
+
+	fixture_write(f, "routes", source);
+	f->ask.force = true; /* no guard: there are no maildir_roots */
+	g = fixture_open(f);
+	for (i = 0; i < NITEMS(rows); i++) {
+		if (find(g, rows[i].to, &r) != LIST_FOUND)
+			fail_msg("%s: no route", rows[i].to);
+		assert_int_equal(r.scheme, rows[i].scheme);
+		assert_string_equal(r.text, rows[i].text);
+		assert_int_equal(r.port, rows[i].port);
+		assert_string_equal(r.scheme == ACT_SMTP ?
+			addr_format(&r.addr, text) :
+			r.path,
+		    rows[i].where);
+	}
+	generation_close(g);
+}
+
+static void
+test_no_route(void **state)
+{
+	struct fixture *f = *state;
+	struct generation *g;
+	struct route r;
+
+	fixture_write(f, "routes", "a.example smtp:192.0.2.1\n");
+	g = fixture_open(f);
+	assert_int_equal(find(g, "x@b.example", &r), LIST_NONE);
+	assert_int_equal(find(g, "x@a.example", &r), LIST_FOUND);
+	generation_close(g);
+}
+
+/* 255 octets of path are taken whole. */
+static void
+test_longest_path(void **state)
+{
+	struct fixture *f = *state;
+	struct generation *g;
+	char line[400];
+	struct route r;
+	size_t n;
+
+	f->ask.force = true;
+	n = (size_t)snprintf(line, sizeof(line), "a.example maildir:/");
+	memset(line + n, 'd', 254);
+	strlcpy(line + n + 254, "\n", sizeof(line) - n - 254);
+	fixture_write(f, "routes", line);
+	g = fixture_open(f);
+	assert_int_equal(find(g, "x@a.example", &r), LIST_FOUND);
+	assert_int_equal(strlen(r.path), 255);
+	generation_close(g);
+}
+
+static const struct {
+	const char *a, *b;
+	bool same;
+} pairs[] = {
+	{ "x@a.example", "y@a.example", true },
+	{ "x@a.example", "x@b.example", false }, /* another port */
+	{ "x@a.example", "x@c.example", false },
+	{ "x@c.example", "y@c.example", true },
+	{ "x@c.example", "x@d.example", false },
+	{ "x@a.example", "x@e.example", false },
+	{ "x@e.example", "joe@e.example", true }, /* all Maildirs are one */
+	{ "x@e.example", "x@e.example", true },
+	{ "x@f.example", "x@x.f.example", true },
+};
+
+static void
+test_same(void **state)
+{
+	struct fixture *f = *state;
+	struct generation *g;
+	struct route a, b;
+	size_t i;
+
+	fixture_write(f, "routes", source);
+	f->ask.force = true;
+	g = fixture_open(f);
+	for (i = 0; i < NITEMS(pairs); i++) {
+		assert_int_equal(find(g, pairs[i].a, &a), LIST_FOUND);
+		assert_int_equal(find(g, pairs[i].b, &b), LIST_FOUND);
+		if (route_same(&a, &b) != pairs[i].same ||
+		    route_same(&b, &a) != pairs[i].same)
+			fail_msg("%s, %s", pairs[i].a, pairs[i].b);
+	}
+	generation_close(g);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_rows, fixture_setup,
+		    fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_no_route, fixture_setup,
+		    fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_longest_path,
+		    fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_same, fixture_setup,
+		    fixture_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
