@@ -65,14 +65,14 @@ clean_up(void)
 }
 
 static void
-write_source(const char *name, const char *fmt, const char *arg)
+write_source(const char *name, const char *text)
 {
 	char path[80];
 	FILE *out;
 
 	snprintf(path, sizeof(path), "%s/%s", gear.dir, name);
 	require((out = fopen(path, "w")) != NULL);
-	fprintf(out, fmt, arg);
+	fputs(text, out);
 	require(fclose(out) == 0);
 }
 
@@ -81,18 +81,18 @@ compile_lists(void)
 {
 	struct list_compile ask;
 	struct list_error e;
-	char name[64];
+	char name[64], routes[96];
 	int fd;
 
-	write_source("banned", "192.0.2.1\n", "");
-	write_source("relay", "10.0.0.0/8\n", "");
-	write_source("domains", "b.example\n", "");
+	snprintf(routes, sizeof(routes), "* maildir:%s\n", gear.mail);
+	write_source("banned", "192.0.2.1\n");
+	write_source("relay", "10.0.0.0/8\n");
+	write_source("domains", "b.example\n");
 	write_source("recipients",
 	    "a@b.example\nm@b.example moved n@b.example\n"
 	    "f@b.example forward a@b.example\n"
-	    "\"q \\\"q\"@b.example\n",
-	    "");
-	write_source("routes", "* maildir:%s\n", gear.mail);
+	    "\"\\\"q q\\\"@b.example\"\n");
+	write_source("routes", routes);
 	memset(&ask, 0, sizeof(ask));
 	ask.source_dir = ask.state_dir = gear.dir;
 	ask.gid = (gid_t)-1;

@@ -9,10 +9,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static unsigned ran;
+static int verbose; /* -v: name each file before it is run */
 
 static void
 replay_file(const char *path)
@@ -31,7 +33,8 @@ replay_file(const char *path)
 	if (fread(data, 1, size, in) != size)
 		errx(1, "%s: cannot be read", path);
 	fclose(in);
-	fprintf(stderr, "%s\n", path);
+	if (verbose)
+		fprintf(stderr, "%s\n", path);
 	LLVMFuzzerTestOneInput(data, size);
 	free(data);
 	ran++;
@@ -66,8 +69,13 @@ int
 main(int argc, char **argv)
 {
 	LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
-	for (argv++; argc > 1; argc--)
-		replay(*argv++);
-	printf("%u seeds\n", ran);
+	for (argv++; argc > 1; argc--, argv++) {
+		if (strcmp(*argv, "-v") == 0)
+			verbose = 1;
+		else
+			replay(*argv);
+	}
+	if (ran == 0)
+		errx(1, "there are no seeds");
 	return 0;
 }

@@ -139,7 +139,7 @@ test_long_value(void **state)
 static void
 test_long_line(void **state)
 {
-	char text[LOG_VALUE_MAX], out[4096], key[8];
+	char text[LOG_VALUE_MAX], out[4096], key[16];
 	struct logline l;
 	size_t len;
 	int i;
