@@ -157,6 +157,8 @@ class Gateway:
             shutil.chown(self.mail, USER)
         self.port = free_port()
         self.process = None
+        self.binary = BIN / "lictord"
+        self.run_as = None  # the user who starts it, when it is not ours
         self.settings, self.sections = {}, []
         self.write_lists(**LISTS)
 
@@ -208,7 +210,7 @@ class Gateway:
     def launch(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "lictord", "-d", "-c", self.conf],
+                [self.binary, "-d", "-c", self.conf], user=self.run_as,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: self.process.poll() is not None
                    or "event=start" in self.log(), what="start")
@@ -274,6 +276,11 @@ class Gateway:
     def wait_event(self, event, seconds=10.0, **pairs):
         return wait_until(lambda: self.events(event, **pairs), seconds,
                           f"event={event} {pairs}")[-1]
+
+    def wait_for_more(self, event, than, **pairs):
+        """Until there are more of these lines than there were."""
+        return wait_until(lambda: len(self.events(event, **pairs)) > than,
+                          what=f"one more event={event} {pairs}")
 
     def mails(self, box="all"):
         """The messages in a Maildir, as bytes, oldest first."""
