@@ -7,22 +7,29 @@
 
 static const struct {
 	struct pool_limits l; /* min, max, spare */
-	int total, idle;
+	int total, idle, owed;
 	int start;
 } starts[] = {
-	{ { 8, 400, 4 }, 0, 0, 8 }, /* the beginning */
-	{ { 8, 400, 4 }, 8, 8, 0 }, /* nothing to do */
-	{ { 8, 400, 4 }, 8, 4, 0 }, /* the line itself */
-	{ { 8, 400, 4 }, 8, 3, 1 }, /* one below it */
-	{ { 8, 400, 4 }, 8, 1, 3 }, { { 8, 400, 4 }, 8, 0, 4 },
-	{ { 8, 400, 4 }, 7, 7, 1 },   /* one died */
-	{ { 8, 400, 4 }, 80, 0, 10 }, /* a rush: an eighth */
-	{ { 8, 400, 4 }, 80, 1, 3 },
-	{ { 8, 400, 4 }, 398, 0, 2 }, /* up to max */
-	{ { 8, 400, 4 }, 400, 0, 0 },
-	{ { 8, 400, 4 }, 401, 0, 0 }, /* above it, as after a reload */
-	{ { 8, 8, 8 }, 8, 0, 0 }, { { 1, 1, 1 }, 0, 0, 1 },
-	{ { 1, 10000, 50 }, 0, 0, 50 }, /* spare above min */
+	{ { 8, 400, 4 }, 0, 0, 0, 8 }, /* the beginning */
+	{ { 8, 400, 4 }, 8, 8, 0, 0 }, /* nothing to do */
+	{ { 8, 400, 4 }, 8, 4, 0, 0 }, /* the line itself */
+	{ { 8, 400, 4 }, 8, 3, 0, 1 }, /* one below it */
+	{ { 8, 400, 4 }, 8, 1, 0, 3 },
+	{ { 8, 400, 4 }, 8, 0, 0, 4 },
+	{ { 8, 400, 4 }, 7, 7, 0, 1 },	 /* one died */
+	{ { 8, 400, 4 }, 80, 0, 0, 10 }, /* a rush: an eighth */
+	{ { 8, 400, 4 }, 80, 1, 0, 3 },
+	{ { 8, 400, 4 }, 398, 0, 0, 2 }, /* up to max */
+	{ { 8, 400, 4 }, 400, 0, 0, 0 },
+	{ { 8, 400, 4 }, 401, 0, 0, 0 }, /* above it, as after a reload */
+	{ { 8, 8, 8 }, 8, 0, 0, 0 },
+	{ { 1, 1, 1 }, 0, 0, 0, 1 },
+	{ { 1, 10000, 50 }, 0, 0, 0, 50 }, /* spare above min */
+	/* one that was killed is replaced though enough are idle */
+	{ { 8, 400, 4 }, 20, 15, 1, 1 },
+	{ { 8, 400, 4 }, 20, 3, 1, 1 },
+	{ { 8, 400, 4 }, 20, 2, 1, 2 },
+	{ { 8, 400, 4 }, 400, 15, 2, 0 },
 };
 
 static void
@@ -33,7 +40,8 @@ test_start(void **state)
 
 	(void)state;
 	for (i = 0; i < NITEMS(starts); i++) {
-		n = pool_start(&starts[i].l, starts[i].total, starts[i].idle);
+		n = pool_start(&starts[i].l, starts[i].total, starts[i].idle,
+		    starts[i].owed);
 		if (n != starts[i].start)
 			fail_msg("row %zu: %d", i, n);
 	}
@@ -119,7 +127,7 @@ step(const struct pool_limits *l, int total, int busy)
 {
 	int n;
 
-	n = pool_start(l, total, total - busy);
+	n = pool_start(l, total, total - busy, 0);
 	assert_true(n >= 0);
 	total += n;
 	assert_in_range(total, l->min, l->max);
@@ -193,7 +201,7 @@ test_a_rush(void **state)
 	(void)state;
 	waiting -= total;
 	for (; waiting > 0; times++) {
-		n = pool_start(&l, total, 0);
+		n = pool_start(&l, total, 0, 0);
 		assert_true(n > 0);
 		total += n;
 		waiting -= n;
