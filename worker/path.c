@@ -71,7 +71,8 @@ address_literal(const char *p, const char *end, char out[NAME_TEXT_MAX])
 	char *inner = out + 1;
 	size_t i, len;
 
-	if (close == NULL || (len = (size_t)(close + 1 - p)) >= 64)
+	if (close == NULL || (len = (size_t)(close + 1 - p)) >= 64 ||
+	    memchr(p, '\0', len) != NULL)
 		return NULL;
 	for (i = 0; i < len; i++)
 		out[i] = (char)tolower((unsigned char)p[i]);
