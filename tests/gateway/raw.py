@@ -116,6 +116,7 @@ def serving(*sections, lists=None, **settings):
         g.write_lists(**(lists or {}))
         g.start(*sections, **settings)
         yield g
+        assert g.process.poll() is None, g.log()[-2000:]
         g.stop()
         left = wait_gone(g.dir)
         assert not left, f"processes are left: {left}"
