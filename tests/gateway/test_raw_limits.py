@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from raw import CLOSED, DATA, HELLO, MAIL, RCPT, serving, slowly, wrong
+from raw import CLOSED, DATA, HELLO, MAIL, RCPT, RawClient, serving, slowly, wrong
 
 LINE = 2048  # octets of the longest command line, its CRLF included
 BYTES = 65536
@@ -20,6 +20,16 @@ def gateway():
                         "routes": "big@example.org maildir:{mail}/big\n"
                         "* maildir:{mail}/all\n"}) as g:
         yield g
+
+
+@pytest.fixture(scope="module", autouse=True)
+def refused():
+    """A banned client that hangs on while the other tests run."""
+    with serving("workers { min = 1  max = 1  spare = 1 }",
+                 lists={"banned": "127.0.0.9\n"}) as g:
+        with RawClient(g.port, "127.0.0.9") as c:
+            c.expect("554 5.7.1")
+            yield c, time.monotonic()
 
 
 # ---- the length of a command line
@@ -317,13 +327,13 @@ def test_sessions_of_one_client_are_limited(gateway):
                  lists={"relay": "127.0.0.2\n"}) as g:
         held = [g.open() for _ in range(3)]
         for _ in range(3):
-            with held[0].__class__(g.port) as c:
+            with RawClient(g.port) as c:
                 c.expect("421 4.7.0 | closed")
         g.play(*HELLO, source="127.0.0.3")  # another client is not touched
         held.pop().close()
 
         def greeted():
-            with held[0].__class__(g.port) as c:
+            with RawClient(g.port) as c:
                 return c.reply().startswith("220")
         end = time.monotonic() + 5
         while not greeted():
@@ -431,3 +441,12 @@ def test_one_octet_a_segment(gateway):
         c.expect("250 2.0.0")
         c.in_step()
     assert len(gateway.new_mails(before)) == 1
+
+
+def test_a_refused_client_may_hang_on_for_ten_seconds(refused):
+    client, begun = refused
+    while time.monotonic() - begun < 9.5:
+        client.send(b"x")  # it gains nothing
+        time.sleep(0.1)
+    client.expect("closed")
+    assert 9.5 < time.monotonic() - begun < 12
