@@ -212,7 +212,7 @@ def test_no_client_can_push_keys_out_of_the_line(gateway, helo, sender, to):
 
 @pytest.mark.xfail(strict=True, reason=FULL)
 def test_no_client_can_push_keys_out_of_a_message_line(gateway):
-    quotes = b'"' + b'\\"' * 138 + b'"@'
+    quotes = b'"' + b'\\"' * 141 + b'"@'
     got = gateway.play((b"EHLO " + b'"' * 255 + b"\r\n", "250"),
                        (b"MAIL FROM:<" + quotes + b"d" * 40 + b".example>\r\n",
                         "250"),
@@ -222,6 +222,7 @@ def test_no_client_can_push_keys_out_of_a_message_line(gateway):
                         "250"))
     line = gateway.wait_event("message", ref=got[-1].rsplit(" ", 1)[1])
     assert ' reply="250 2.0.0"' in line and " size=" in line
+    assert " message_id=" in line and " next_hop=" in line
 
 
 def test_every_line_of_the_log_is_printable(gateway):
