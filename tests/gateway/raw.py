@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import Client, Gateway, pids_below, wait_gone
+from conftest import Client, Gateway, wait_gone
 
 CLOSED = "closed"
 BANNED_REPLY = re.compile(r"[^\x20-\x7e]")

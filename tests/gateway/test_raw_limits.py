@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from raw import CLOSED, DATA, HELLO, MAIL, RCPT, RawClient, serving, slowly, wrong
+from raw import (CLOSED, DATA, HELLO, MAIL, RCPT, RawClient, serving, slowly,
+                 wrong)
 
 LINE = 2048  # octets of the longest command line, its CRLF included
 BYTES = 65536
