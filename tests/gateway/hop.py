@@ -1,0 +1,184 @@
+"""A next hop that does what a script says, the wrong thing above all.
+
+A script is a dictionary. Its keys are steps: "connect" (before anything is
+said), "greeting", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "end", "RSET", also
+"RCPT 2" for the second RCPT of a connection, and "body" for the middle of a
+message, after 1 KiB of it. A value is what is done then, one thing or a tuple
+of things: a str is a line to send, bytes are sent as they are, a number is a
+time to sleep, CLOSE and RESET end the connection, SILENT says nothing ever
+more. What the script does not name is done as a good server does it.
+"""
+
+import socket
+import struct
+import threading
+import time
+
+CLOSE, RESET, SILENT = object(), object(), object()
+
+GOOD = {
+    "greeting": "220 hop.example ESMTP",
+    "HELO": "250 hop.example",
+    "MAIL": "250 2.1.0 ok",
+    "RCPT": "250 2.1.5 ok",
+    "DATA": "354 go on",
+    "end": "250 2.0.0 taken",
+    "RSET": "250 2.0.0 ok",
+    "NOOP": "250 2.0.0 ok",
+    "QUIT": ("221 2.0.0 bye", CLOSE),
+}
+
+
+class Gone(Exception):
+    """This connection is over."""
+
+
+class Hop:
+    """The listener; a thread for each connection."""
+
+    def __init__(self, *scripts, pipelining=True):
+        self.play(*scripts, pipelining=pipelining)
+        self.lock = threading.Lock()
+        self.open = set()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def play(self, *scripts, pipelining=True):
+        """Begin anew: connection n goes by scripts[n], later ones by the last."""
+        self.scripts = list(scripts) or [{}]
+        self.keywords = ("PIPELINING",) if pipelining else ()
+        self.lines = []  # (number of connection, what it said)
+        self.taken = []  # messages that were told 250, as bytes
+        self.unsure = []  # whole messages that were told anything else
+        self.connections = 0
+
+    def heal(self):
+        """From now on it does nothing wrong."""
+        self.scripts = [{}]
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                number = self.connections
+                self.connections += 1
+                self.open.add(sock)
+            conn = Connection(self, sock, number)
+            threading.Thread(target=conn.run, daemon=True).start()
+
+    def said(self, verb, connection=None):
+        """The lines that begin with this verb."""
+        return [text for number, text in self.lines
+                if text.upper().startswith(verb)
+                and connection in (None, number)]
+
+    def close(self):
+        self.listener.close()
+        with self.lock:
+            for sock in self.open:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+
+class Connection:
+    """One connection to the hop."""
+
+    def __init__(self, hop, sock, number):
+        self.hop, self.sock, self.number = hop, sock, number
+        self.buffer = b""
+        self.rcpts = 0
+        self.last = ""  # the line that was sent last
+        sock.settimeout(30)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def action(self, *steps):
+        scripts = self.hop.scripts
+        script = scripts[min(self.number, len(scripts) - 1)]
+        for step in steps:
+            if step in script:
+                return script[step]
+        if steps[-1] == "EHLO":
+            words = ("hop.example", *self.hop.keywords, "8BITMIME")
+            last = len(words) - 1
+            return tuple(f"250{' ' if i == last else '-'}{word}"
+                         for i, word in enumerate(words))
+        return GOOD.get(steps[-1], ())
+
+    def do(self, *steps):
+        """What the script says for the first step that it knows."""
+        things = self.action(*steps)
+        if not isinstance(things, (tuple, list)):
+            things = (things,)
+        for thing in things:
+            if isinstance(thing, str):
+                self.last = thing
+                self.sock.sendall(thing.encode() + b"\r\n")
+            elif isinstance(thing, bytes):
+                self.last = thing.decode("latin-1")
+                self.sock.sendall(thing)
+            elif isinstance(thing, (int, float)):
+                time.sleep(thing)
+            elif thing is RESET:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                     struct.pack("ii", 1, 0))
+                raise Gone
+            elif thing is CLOSE:
+                raise Gone
+            else:
+                while self.sock.recv(65536):
+                    pass
+                raise Gone
+
+    def fill(self):
+        data = self.sock.recv(65536)
+        if not data:
+            raise Gone
+        self.buffer += data
+
+    def line(self):
+        while b"\r\n" not in self.buffer:
+            self.fill()
+        text, self.buffer = self.buffer.split(b"\r\n", 1)
+        return text.decode("latin-1")
+
+    def message(self):
+        """A message up to its end, which must be CRLF.CRLF."""
+        if self.action("body") != ():
+            while len(self.buffer) < 1024:
+                self.fill()
+            self.do("body")
+        while b"\r\n.\r\n" not in self.buffer:
+            self.fill()
+        text, self.buffer = self.buffer.split(b"\r\n.\r\n", 1)
+        # A client that heard 250 may look at once: note it before it is said.
+        held = self.action("end")
+        first = held[0] if isinstance(held, (tuple, list)) else held
+        good = isinstance(first, str) and first.startswith("250 ")
+        (self.hop.taken if good else self.hop.unsure).append(text + b"\r\n")
+        self.do("end")
+
+    def run(self):
+        try:
+            self.do("connect")
+            self.do("greeting")
+            while True:
+                text = self.line()
+                self.hop.lines.append((self.number, text))
+                verb = text[:4].upper()
+                if verb == "RCPT":
+                    self.rcpts += 1
+                self.do(f"{verb} {self.rcpts}", verb)
+                if verb == "DATA" and self.last.startswith("354"):
+                    self.message()
+        except (Gone, OSError):
+            pass
+        finally:
+            with self.hop.lock:
+                self.hop.open.discard(self.sock)
+            self.sock.close()
