@@ -4,7 +4,9 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -40,7 +42,7 @@ def title(pid):
         data = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return ""
-    return data.replace(b"\0", b" ").decode().strip()
+    return data.split(b"\0", 1)[0].decode()
 
 
 def idle_workers(gateway):
@@ -49,6 +51,15 @@ def idle_workers(gateway):
 
 def busy_workers(gateway):
     return [p for p in gateway.workers() if "worker 127." in title(p)]
+
+
+def quiet(gateway):
+    """Wait until every worker is idle and asleep; their pids."""
+    def there():
+        every = gateway.workers()
+        return every and sorted(idle_workers(gateway)) == sorted(every) and \
+            all(sleeps(p) for p in every) and every
+    return wait_until(there, what="idleness of all")
 
 
 def sleeps(pid):
@@ -71,12 +82,13 @@ class Strace:
         if shutil.which("strace") is None:
             pytest.skip("there is no strace")
         self.pids, self.options = list(pids), options
-        self.lines = []
 
     def __enter__(self):
+        self.output = tempfile.NamedTemporaryFile(prefix="lictor-strace-")
         args = [arg for pid in self.pids for arg in ("-p", str(pid))]
         self.process = subprocess.Popen(
-            ["strace", "-f", "-qq", *self.options, *args],
+            ["strace", "-f", "-qq", "-o", self.output.name, *self.options,
+             *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True)
         wait_until(lambda: self.process.poll() is not None or all(
@@ -84,14 +96,61 @@ class Strace:
             what="strace")
         if self.process.poll() is not None:
             pytest.skip("strace: " + self.process.stderr.read())
-        time.sleep(0.02)  # between the attachment and the first stop
+        time.sleep(0.05)  # between the attachment and the first stop
         return self
+
+    def text(self):
+        return pathlib.Path(self.output.name).read_text()
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGINT)
         try:
-            _, text = self.process.communicate(timeout=5)
+            self.process.communicate(timeout=5)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, text = self.process.communicate()
-        self.lines = text.splitlines()
+            self.process.communicate()
+        self.output.close()
+
+
+def greet(address, seconds=5.0, source=None):
+    """Connect to (host, port); the socket and how long the greeting took."""
+    begun = time.monotonic()
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.socket(family)
+    sock.settimeout(seconds)
+    if source:
+        sock.bind((source, 0))
+    try:
+        sock.connect(address)
+        line = sock.recv(512)
+        assert line.startswith(b"220 "), line
+    except BaseException:
+        sock.close()
+        raise
+    return sock, time.monotonic() - begun
+
+
+def leave(sock):
+    """QUIT and wait for the end."""
+    with sock:
+        sock.sendall(b"QUIT\r\n")
+        while sock.recv(512):
+            pass
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def listen_on(gateway, n=3):
+    """Let it listen on up to n addresses; gives them as (host, port)."""
+    hosts = ["127.0.0.1", "::1" if has_ipv6() else "127.0.0.3", "127.0.0.2"]
+    places = [(host, gateway.port) for host in hosts[:n]]
+    gateway.settings["listen"] = "{" + ", ".join(
+        f'"[{h}]:{p}"' if ":" in h else f'"{h}:{p}"' for h, p in places) + "}"
+    return places
