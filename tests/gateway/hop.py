@@ -158,8 +158,9 @@ class Connection:
         text, self.buffer = self.buffer.split(b"\r\n.\r\n", 1)
         # A client that heard 250 may look at once: note it before it is said.
         held = self.action("end")
-        first = held[0] if isinstance(held, (tuple, list)) else held
-        good = isinstance(first, str) and first.startswith("250 ")
+        things = held if isinstance(held, (tuple, list)) else (held,)
+        words = [thing for thing in things if isinstance(thing, str)]
+        good = words[:1] and words[0].startswith("250 ")
         (self.hop.taken if good else self.hop.unsure).append(text + b"\r\n")
         self.do("end")
 
