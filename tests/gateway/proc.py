@@ -45,6 +45,15 @@ def title(pid):
     return data.split(b"\0", 1)[0].decode()
 
 
+def children(pid):
+    """The processes whose parent this one is."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        if status(path.name).get("PPid") == str(pid):
+            found.append(int(path.name))
+    return found
+
+
 def idle_workers(gateway):
     return [p for p in gateway.workers() if "worker idle" in title(p)]
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,9 +11,10 @@ import time
 
 import pytest
 
-from conftest import BIN, Client, free_port, is_free, wait_until
+from conftest import BIN, SANITIZED, Client, free_port, is_free, wait_until
 from hop import Hop
-from proc import alive, busy_workers, greet, idle_workers, kill, leave, quiet
+from proc import (alive, busy_workers, children, greet, idle_workers, kill,
+                  leave, quiet, title)
 
 MESSAGE = b"Subject: x\r\n\r\nx\r\n"
 
@@ -352,6 +354,7 @@ def test_the_pid_file(in_background):
 
 def test_the_pid_file_goes_with_the_master(in_background):
     gateway, pid = in_background
+    leave(greet(("127.0.0.1", gateway.port))[0])
     kill(pid, signal.SIGTERM)
     wait_until(lambda: not alive(pid), what="its end")
     assert not (gateway.dir / "pid").exists()
@@ -364,3 +367,35 @@ def test_a_second_instance_is_refused_with_the_pid(in_background):
     done = daemonize(gateway)
     assert done.returncode == 1
     assert f"already running, pid {pid}" in done.stderr
+
+
+@pytest.mark.xfail(strict=True, reason="main() in daemon/main.c does not hold "
+                   "signals back before master_signals()")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_at_the_start_is_not_its_death(gateway, number):
+    """A script may reload or stop it as soon as the pid file is there."""
+    if SANITIZED or shutil.which("strace") is None:
+        pytest.skip("this needs strace, without sanitizers")
+    gateway.write_conf()
+    assert gateway.compile().returncode == 0
+    with open(gateway.log_path, "ab") as log:
+        tracer = subprocess.Popen(
+            ["strace", "-qq", "-o", "/dev/null", "-e", "trace=pipe2", "-e",
+             "inject=pipe2:delay_enter=300000", BIN / "lictord", "-d", "-c",
+             gateway.conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        pid = wait_until(lambda: next((p for p in children(tracer.pid)
+                                       if title(p) == "lictord: master"), None),
+                         what="the master")
+        kill(pid, number)
+        wait_until(lambda: gateway.events("start") or not alive(pid),
+                   what="start or death")
+        if number == signal.SIGHUP:
+            assert alive(pid)
+            gateway.wait_event("reload")
+            kill(pid, signal.SIGTERM)
+        gateway.wait_event("stop", text="stopped")
+    finally:
+        tracer.terminate()
+        tracer.wait()
+        wait_until(lambda: is_free(gateway.port), what="the free port")
