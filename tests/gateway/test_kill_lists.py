@@ -226,7 +226,8 @@ def test_a_list_in_force_that_is_cut_gives_4xx(gateway, name):
                     replies.append(rcpt(c, "alice@example.org"))
                     replies.append(rcpt(c, "nobody@example.org"))
                     replies.append(rcpt(c, "u@elsewhere.example"))
-                assert replies[min(1, len(replies) - 1)][0] == "4", replies
+                if name != "relay":  # that says nothing of our own
+                    assert replies[min(1, len(replies) - 1)][0] == "4", replies
                 if name in ("domains", "recipients"):
                     assert replies[2][0] == "4", replies
                 if name in ("domains", "relay"):

@@ -392,9 +392,9 @@ def test_a_signal_at_the_start_is_not_its_death(gateway, number):
                    what="start or death")
         if number == signal.SIGHUP:
             assert alive(pid)
-            gateway.wait_event("reload")
+            gateway.wait_event("reload", seconds=2)
             kill(pid, signal.SIGTERM)
-        gateway.wait_event("stop", text="stopped")
+        gateway.wait_event("stop", seconds=2, text="stopped")
     finally:
         tracer.terminate()
         tracer.wait()
