@@ -232,9 +232,10 @@ def test_a_list_in_force_that_is_cut_gives_4xx(gateway, name):
                     assert replies[2][0] == "4", replies
                 if name in ("domains", "relay"):
                     assert replies[3][0] == "4", replies
-    line, = {l.split("text=")[1] for l in gateway.events("list")
-             if f"{name}.cdb" in l}
-    assert "damaged" in line
+    lines = wait_until(lambda: [l for l in gateway.events("list")
+                                if f"{name}.cdb" in l], what="a word of it")
+    assert len({l.split("text=")[1] for l in lines}) == 1
+    assert "damaged" in lines[0]
     known(gateway, "alice", "carol")
     # a cut list in force is whole again in the next generation
     assert asked(gateway, "carol@example.org").startswith("250")

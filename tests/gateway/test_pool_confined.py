@@ -80,8 +80,6 @@ def test_a_worker_holds_what_it_needs(gateway):
         gateway.compile("-f", "routes")  # another generation, no more files
 
 
-@pytest.mark.xfail(strict=True, reason="sandbox_enter() in worker/sandbox.c "
-                   "leaves the Landlock ruleset open")
 def test_a_worker_does_not_hold_the_ruleset(gateway):
     gateway.start(POOL)
     if "landlock ABI" not in gateway.wait_event("start"):

@@ -62,6 +62,8 @@ def again(gateway):
     "nonsense = 1", 'hostname = "', "workers { min = 9 max = 3 }",
     'listen = {"127.0.0.1:70000"}', 'user = "nobody-of-that-name"'])
 def test_a_broken_configuration_changes_nothing(gateway, wrong):
+    if wrong.startswith("user") and os.geteuid() != 0:
+        pytest.skip("an ordinary user changes to no other")
     gateway.start(pool())
     workers = quiet(gateway)
     text = gateway.conf.read_text()
@@ -73,10 +75,9 @@ def test_a_broken_configuration_changes_nothing(gateway, wrong):
     gateway.conf.write_text(text)
     reload(gateway, "the old settings stay in force")
     assert sorted(gateway.workers()) == sorted(workers)
-    if not (wrong.startswith("user") and os.geteuid() != 0):
-        wrongs = [l for l in gateway.events("reload")
-                  if re.search(rf"{re.escape(str(gateway.conf))}:\d+: ", l)]
-        assert wrongs or wrong.startswith("user"), gateway.log()
+    if not wrong.startswith("user"):
+        assert [l for l in gateway.events("reload")
+                if re.search(rf"{re.escape(str(gateway.conf))}:\d+: ", l)]
     leave(greet(("127.0.0.1", gateway.port))[0])
     gateway.write_conf()
     reload(gateway)

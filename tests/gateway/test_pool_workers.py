@@ -132,8 +132,6 @@ def test_killed_between_wake_up_and_accept(gateway, workers):
         leave(sock)
 
 
-@pytest.mark.xfail(strict=True, reason="balance() in daemon/pool.c replaces a "
-                   "dead worker only below min and spare")
 def test_killed_between_wake_up_and_accept_in_a_grown_pool(gateway):
     """More are idle than must be: the replacement comes nonetheless."""
     places = listen_on(gateway)
@@ -247,8 +245,9 @@ def test_a_worker_that_dies_in_a_session(gateway, number):
         line = gateway.wait_event("worker", signal=int(number),
                                   client="127.0.0.9", pid=victim)
         assert " ref=" in line
+        wait_until(lambda: idle_workers(gateway), 1, "a replacement")
         assert other.message(b"Subject: x\r\n\r\nx\r\n").startswith("250 ")
-    settled(gateway, idle=2)
+    quiet(gateway)
     assert len(gateway.mails()) == 1
 
 
@@ -300,8 +299,6 @@ def test_a_pause_ends_with_new_settings(gateway):
     leave(greet(("127.0.0.1", gateway.port))[0])
 
 
-@pytest.mark.xfail(strict=True, reason="early_deaths in daemon/pool.c goes "
-                   "back only when a worker that has served ends")
 def test_deaths_of_the_past_are_forgotten(gateway):
     """After sessions that ended well a death counts as the first."""
     gateway.start(pool(1, 4, 1))
