@@ -136,6 +136,19 @@ service_close(struct service *sv, const struct service *kept)
 	settings_free(sv->settings);
 }
 
+/* Landlock lets through what is there now; what comes later needs a reload. */
+static void
+warn_missing(const struct strings *paths)
+{
+	size_t i;
+
+	for (i = 0; i < paths->n; i++)
+		if (access(paths->item[i], F_OK) == -1)
+			log_event(LOG_ODD, "reload",
+			    "maildir_roots %s: %s: out of reach of workers",
+			    paths->item[i], strerror(errno));
+}
+
 /*
  * Everything that stands between settings and workers. On failure the message
  * is logged and what was opened is the caller's to close.
@@ -160,6 +173,7 @@ service_open(struct service *sv)
 	sv->sandbox = sandbox_new(set, text, sizeof(text));
 	if (sv->sandbox == NULL)
 		goto fail;
+	warn_missing(&set->maildir_roots);
 	return 0;
 fail:
 	log_event(LOG_BAD, "reload", "%s", text);

@@ -1,7 +1,8 @@
 /*
  * Recipients: what list recipients says of an address at one of our domains.
  * Names that must always be reachable (setting open, and the bare
- * <postmaster>) exist and are open even where the list is silent on them.
+ * <postmaster>) exist and are open even where the list is silent on them or
+ * refuses their whole domain; only an entry of their own can refuse them.
  */
 #include <string.h>
 #include <strings.h>
@@ -68,7 +69,9 @@ check_recipient(const struct peer *peer, const struct settings *set,
 	    to->domain, peer->now, &entry)) {
 	case LIST_FOUND:
 		v = by_entry(&entry, why);
-		return open && v == V_NEXT ? V_ALLOW : v;
+		if (!open || entry.match <= MATCH_EXTENSION)
+			return open && v == V_NEXT ? V_ALLOW : v;
+		return v == V_FORWARD ? v : V_ALLOW;
 	case LIST_NONE:
 		if (open)
 			return V_ALLOW;

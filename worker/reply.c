@@ -94,6 +94,15 @@ reply_part(struct session *s, int code, int more, const char *fmt, ...)
 	put_line(s, line, (size_t)n);
 }
 
+void
+reply_log_rule(struct logline *l, const char *test, const struct reason *why)
+{
+	log_text(l, "test", test);
+	if (why->has_entry)
+		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
+		    why->entry.file, why->entry.line);
+}
+
 /* The common part of a line about a refusal. */
 static void
 log_refusal(struct session *s, struct logline *l, const char *test,
@@ -105,11 +114,8 @@ log_refusal(struct session *s, struct logline *l, const char *test,
 		log_format(l, "from", "<%s>", s->peer.sender.text);
 	if (to != NULL)
 		log_format(l, "to", "<%s>", to);
-	log_text(l, "test", test);
 	log_text(l, "reason", why->code);
-	if (why->has_entry)
-		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
-		    why->entry.file, why->entry.line);
+	reply_log_rule(l, test, why);
 }
 
 void
@@ -147,9 +153,14 @@ reply_refuse_as(struct session *s, const char *test, const char *word, int code,
 void
 reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 {
+	char status[12];
 	struct reason why;
 	struct logline l;
+	int code = a->code;
 
+	strlcpy(status, a->status, sizeof(status));
+	if (a->hop_code == 0)
+		reply_soften(s, &code, status);
 	memset(&why, 0, sizeof(why));
 	why.code = a->result == HOP_REFUSED ? "hop-refused" :
 	    a->result == HOP_DOUBTFUL	    ? s->delivery.ops->unsure :
@@ -165,7 +176,7 @@ reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 	s->refusals++;
 	s->slot->refusals++;
 	log_refusal(s, &l, "hop", &why, to);
-	log_format(&l, "reply", "%d %s", a->code, a->status);
+	log_format(&l, "reply", "%d %s", code, status);
 	log_text(&l, "next_hop", s->delivery.route.text);
 	if (a->hop_code != 0)
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);

@@ -164,7 +164,6 @@ static const int calls[] = {
 	SCMP_SYS(gettid),
 	SCMP_SYS(getppid),
 	SCMP_SYS(getrandom),
-	SCMP_SYS(tgkill),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 };

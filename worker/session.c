@@ -3,7 +3,7 @@
  * command, the end and its line in the log. Everything here is straight-line
  * code against one deadline.
  */
-#include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include <stddef.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 
 #define REFUSED_SECS	 10 /* a refused client may hang on so long */
 #define REFUSED_COMMANDS 5
+#define LINGER_MS	 1000 /* for the client to read our last words */
 
 /* --------------------------------------------------------------- small parts */
 
@@ -198,13 +199,11 @@ admit(struct session *s, unsigned held)
 			    verdict_name(s->found[i].found), &s->found[i].why,
 			    NULL);
 	if (refusal != NULL && s->set->tests[refusal->test].at == AT_GREETING) {
-		s->end = "refused";
 		refuse_at_greeting(s, refusal);
 		return false;
 	}
 	s->held = refusal;
 	if (too_many_sessions(s, held)) {
-		s->end = "refused";
 		reply_refuse_as(s, "limits", "per-client", 421, "4.7.0",
 		    "too many sessions from your address", NULL);
 		return false;
@@ -213,6 +212,22 @@ admit(struct session *s, unsigned held)
 }
 
 /* ---------------------------------------------------------- the conversation */
+
+/* Who is served, and the entries that speak for it. */
+static void
+log_connect(const struct session *s)
+{
+	struct logline l;
+	int i;
+
+	session_log(s, &l, "connect");
+	log_number(&l, "port", s->peer.port);
+	for (i = 0; i < CONNECT_CHECKS; i++)
+		if (s->found[i].why.has_entry)
+			reply_log_rule(&l, check_name(s->found[i].test),
+			    &s->found[i].why);
+	log_send(&l);
+}
 
 /* The client was silent for too long, or the gateway has to go. */
 static void
@@ -272,6 +287,35 @@ converse(struct session *s)
 }
 
 /*
+ * The last words were ours, and the client may not have read them: closing
+ * now, with input of its unread, would make the kernel throw them away.
+ */
+static void
+linger(struct session *s)
+{
+	int64_t limit = clock_ms() + LINGER_MS;
+
+	shutdown(s->io.fd, SHUT_WR);
+	do {
+		s->io.start = s->io.end = s->io.searched = 0;
+	} while (io_fill(&s->io, limit) == IO_OK);
+}
+
+/* Did the gateway end the conversation, with a word to the client? */
+static bool
+ended_by_us(const struct session *s)
+{
+	static const char *const theirs[] = { "quit", "lost", "lost-data",
+		"dropped" };
+	size_t i;
+
+	for (i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+		if (strcmp(s->end, theirs[i]) == 0)
+			return false;
+	return true;
+}
+
+/*
  * The one line that sums a session up. Where the refusal at the greeting has
  * said it all, there is no second one.
  */
@@ -299,12 +343,15 @@ session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	begin(s, fd, addr, port, lists);
 	if (admit(s, held)) {
 		atomic_store(&s->slot->phase, SLOT_COMMAND);
+		log_connect(s);
 		reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
 		converse(s);
 		session_reset(s);
 		log_session(s);
 	}
-	io_flush(&s->io, clock_ms() + 1000);
+	if (io_flush(&s->io, clock_ms() + LINGER_MS) == IO_OK && s->over &&
+	    ended_by_us(s))
+		linger(s);
 	deliver_close(&s->delivery);
 	free(s->env.rcpts);
 	s->env.rcpts = NULL;

@@ -126,12 +126,6 @@ def serving(*sections, lists=None, **settings):
         shutil.rmtree(g.dir, ignore_errors=True)
 
 
-def wrong(*row, why, **kw):
-    """A row in which the program does not do what it should."""
-    return pytest.param(*row, marks=pytest.mark.xfail(strict=True, reason=why),
-                        **kw)
-
-
 def slowly(client, octets, pause=0.001):
     """Every octet in a segment of its own."""
     for i in range(len(octets)):

@@ -280,8 +280,6 @@ def test_without_a_generation_everything_is_4xx(gateway):
     assert asked(gateway, "alice@example.org").startswith("250")
 
 
-@pytest.mark.xfail(strict=True, reason="reload() in daemon/pool.c closes the "
-                   "lists in force and begins with none")
 def test_a_reload_keeps_the_last_good_lists(gateway):
     gateway.start(POOL)
     assert asked(gateway, "alice@example.org").startswith("250")
@@ -295,8 +293,6 @@ def test_a_reload_keeps_the_last_good_lists(gateway):
     assert asked(gateway, "alice@example.org").startswith("250")
 
 
-@pytest.mark.xfail(strict=True, reason="refresh_lists() in daemon/pool.c looks "
-                   "only when it forks")
 def test_new_workers_begin_with_the_latest_good_lists(gateway):
     """Not with those that were in force when the master forked last."""
     gateway.start("workers { min = 1 max = 1 spare = 1 }")

@@ -157,8 +157,6 @@ def test_a_full_spool(gateway, tmpfs):
     gateway.wait_event("refuse", test="content", reason="spool")
 
 
-@pytest.mark.xfail(strict=True, reason="cmd_data() in worker/cmd_data.c empties "
-                   "the spool only when the next message comes")
 @ROOT_ONLY
 def test_the_spool_gives_its_room_back(gateway, tmpfs):
     """Of two workers each has its file: a message does not keep its room."""

@@ -361,8 +361,6 @@ def test_the_pid_file_goes_with_the_master(in_background):
     assert not (gateway.dir / "pid").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="main() in daemon/main.c binds before it "
-                   "looks at the pid file")
 def test_a_second_instance_is_refused_with_the_pid(in_background):
     gateway, pid = in_background
     done = daemonize(gateway)
@@ -370,8 +368,6 @@ def test_a_second_instance_is_refused_with_the_pid(in_background):
     assert f"already running, pid {pid}" in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="main() in daemon/main.c does not hold "
-                   "signals back before master_signals()")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_at_the_start_is_not_its_death(gateway, number):
     """A script may reload or stop it as soon as the pid file is there."""

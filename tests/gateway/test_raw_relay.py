@@ -258,8 +258,6 @@ def test_relay_off_grants_nothing():
         ask(g, "<user@foreign.example>", NO, RELAY)
 
 
-@pytest.mark.xfail(strict=True, reason="worker/session.c, admit(): would= is "
-                   "logged for refusals only, not for what relay would grant")
 def test_relay_under_warn_logs_what_it_would_do():
     with serving('test "relay" { mode = "warn" }',
                  lists={"relay": "127.0.0.2\n"}) as g:
