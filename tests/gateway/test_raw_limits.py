@@ -437,7 +437,8 @@ def test_one_octet_a_segment(gateway):
 def test_a_refused_client_may_hang_on_for_ten_seconds(refused):
     client, begun = refused
     while time.monotonic() - begun < 9.5:
-        client.send(b"x")  # it gains nothing
+        client.send(b"x")  # this gains nothing
         time.sleep(0.1)
+    client.sock.settimeout(max(0.5, begun + 12 - time.monotonic()))
     client.expect("closed")
-    assert 9.5 < time.monotonic() - begun < 12
+    assert time.monotonic() - begun > 9.5
