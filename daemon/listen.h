@@ -6,7 +6,9 @@
 
 #include <stddef.h>
 
-#define LISTEN_MAX 64
+#include "worker/worker.h"
+
+#define LISTEN_MAX WORKER_LISTENERS
 
 struct settings;
 

@@ -37,6 +37,7 @@
 struct child {
 	pid_t pid;	  /* 0: this slot is free */
 	bool leaving;	  /* was told to go */
+	uint64_t born;	  /* the how manieth worker it is */
 	uint32_t trouble; /* list_trouble of its slot, as seen last */
 };
 
@@ -60,8 +61,8 @@ struct pool {
 	unsigned high;		/* slots below this have been in use */
 	int owed;		/* workers that were killed: to be replaced */
 	int early_deaths;	/* in a row, before a first session's end */
-	uint64_t served;	/* sessions ended when the last of them died */
-	uint64_t buried;	/* sessions ended by workers that are gone */
+	uint64_t births;	/* workers started so far */
+	uint64_t early_birth;	/* births at the last of those deaths */
 	int64_t not_before;	/* no worker is started before */
 	int64_t next_tick;	/* when idle ones are looked at; 0: never */
 	int64_t stop_ms;	/* when stopping began; 0: serving */
@@ -320,6 +321,7 @@ start_worker(struct pool *p)
 	}
 	memset(&p->children[i], 0, sizeof(p->children[i]));
 	p->children[i].pid = pid;
+	p->children[i].born = ++p->births;
 	slot_of(p, i)->pid = pid;
 	return 0;
 }
@@ -388,35 +390,35 @@ log_death(const struct slot *slot, pid_t pid, int status)
 	log_send(&l);
 }
 
-/* Sessions ended by all workers so far. */
-static uint64_t
-sessions_ended(const struct pool *p)
+/* Has a worker that was started since the last early death served anybody? */
+static bool
+start_is_proven(const struct pool *p)
 {
-	uint64_t n = p->buried;
 	unsigned i;
 
 	for (i = 0; i < p->high; i++)
-		if (p->children[i].pid != 0)
-			n += slot_of(p, i)->sessions;
-	return n;
+		if (p->children[i].born > p->early_birth &&
+		    slot_of(p, i)->sessions > 0)
+			return true;
+	return false;
 }
 
 /*
  * A worker that dies badly is owed a successor whatever the policy says: it
  * may have taken the wake-up of a client with it. The pause before that grows
- * with deaths before the first session's end, while no session ends at all.
+ * with every death before a first session's end, until a worker that was
+ * started since has served.
  */
 static void
 count_death(struct pool *p, const struct slot *slot)
 {
-	uint64_t served = sessions_ended(p);
-
 	p->owed++;
-	if (served > p->served)
+	if (start_is_proven(p))
 		p->early_deaths = 0;
-	p->served = served;
-	if (slot->sessions == 0)
+	if (slot->sessions == 0) {
 		p->early_deaths++;
+		p->early_birth = p->births;
+	}
 	if (p->early_deaths > 1)
 		p->not_before = clock_ms() + pool_pause_ms(p->early_deaths - 1);
 }
@@ -432,7 +434,6 @@ bury(struct pool *p, unsigned i, int status)
 		log_death(slot, p->children[i].pid, status);
 		count_death(p, slot);
 	}
-	p->buried += slot->sessions;
 	clients_set_busy(p->board.clients, i);
 	if (slot->held != 0)
 		clients_leave(p->board.clients, slot->held);

@@ -30,11 +30,9 @@
 #include "worker/wait.h"
 #include "worker/worker.h"
 
-#define LISTENERS_MAX 64
-
 struct worker {
 	struct worker_start given;
-	int listeners[LISTENERS_MAX];
+	int listeners[WORKER_LISTENERS];
 	int epoll;
 	struct generation *lists;
 	struct spool spool;
@@ -57,20 +55,14 @@ close_listeners(void *arg)
 	w->epoll = -1;
 }
 
+/* From here on this worker may be woken, and owes every client an accept. */
 static int
 watch_listeners(struct worker *w)
 {
 	struct epoll_event ev;
 	size_t i;
 
-	if (w->given.nlisteners > LISTENERS_MAX) {
-		errno = EMFILE;
-		return -1;
-	}
-	if ((w->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1)
-		return -1;
 	for (i = 0; i < w->given.nlisteners; i++) {
-		w->listeners[i] = w->given.listeners[i];
 		ev.events = EPOLLIN | EPOLLEXCLUSIVE;
 		ev.data.fd = w->listeners[i];
 		if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, ev.data.fd, &ev) == -1)
@@ -258,22 +250,31 @@ start_failed(const char *what)
 	log_event(LOG_BAD, "worker", "%s: %s", what, strerror(errno));
 }
 
-/* Everything that needs the way out, before it is closed. */
+/*
+ * Everything that needs the way out, before it is closed; and the listeners
+ * last of all: a worker that cannot start must not be woken for a client.
+ */
 static int
 prepare(struct worker *w)
 {
-	const struct settings *set = w->given.settings;
+	const struct worker_start *g = &w->given;
 
+	memcpy(w->listeners, g->listeners,
+	    g->nlisteners * sizeof(w->listeners[0]));
+	if ((w->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1) {
+		start_failed("epoll");
+		return -1;
+	}
+	if (spool_open(&w->spool, g->settings->spool_dir) == -1) {
+		start_failed(g->settings->spool_dir);
+		return -1;
+	}
+	if (sandbox_enter(g->sandbox) == -1) {
+		start_failed("sandbox");
+		return -1;
+	}
 	if (watch_listeners(w) == -1) {
 		start_failed("listeners");
-		return -1;
-	}
-	if (spool_open(&w->spool, set->spool_dir) == -1) {
-		start_failed(set->spool_dir);
-		return -1;
-	}
-	if (sandbox_enter(w->given.sandbox) == -1) {
-		start_failed("sandbox");
 		return -1;
 	}
 	return 0;
@@ -289,6 +290,8 @@ worker_main(const struct worker_start *given)
 	w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (w == MAP_FAILED)
+		return WORKER_TROUBLE;
+	if (given->nlisteners > WORKER_LISTENERS)
 		return WORKER_TROUBLE;
 	w->given = *given;
 	w->lists = given->lists;

@@ -284,11 +284,9 @@ def test_workers_that_cannot_start_are_no_fork_bomb(gateway):
     assert len(gateway.events("worker", status=71)) <= 8
 
 
-@pytest.mark.xfail(strict=True, reason="prepare() in worker/worker.c watches the "
-                   "listeners before all else is there")
 def test_a_worker_that_cannot_start_takes_no_wake_up(gateway):
     """It must not wait for clients before it can serve one."""
-    gateway.start(pool(4, 16, 4))
+    gateway.start(pool(4, 16, 4, sessions=100000))
     settled(gateway, total=4, idle=4)
     gateway.spool.rename(gateway.dir / "elsewhere")
     gateway.spool.write_text("not a folder\n")
@@ -302,8 +300,6 @@ def test_a_worker_that_cannot_start_takes_no_wake_up(gateway):
     assert max(waits) < 1, f"a client waited for {max(waits):.2f} s"
 
 
-@pytest.mark.xfail(strict=True, reason="count_death() in daemon/pool.c forgets with "
-                   "any session that ends")
 def test_workers_that_cannot_start_beside_others_that_serve(gateway):
     """Sessions that end elsewhere do not shorten the pause to nothing."""
     gateway.start(pool(4, 64, 4))
