@@ -137,6 +137,7 @@ def test_killed_between_wake_up_and_accept_in_a_grown_pool(gateway):
     places = listen_on(gateway)
     gateway.start(pool(1, 16, 1))
     held = [greet(places[0])[0] for _ in range(6)]
+    settled(gateway, total=7, idle=1)
     for sock in held:
         leave(sock)
     settled(gateway, total=7, idle=7)
