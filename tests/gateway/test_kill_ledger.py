@@ -15,7 +15,7 @@ from conftest import BIN, BUILD, ROOT, free_port, is_free, wait_until
 from proc import kill
 
 TOOLS = BUILD / "bench"
-SECONDS = 5
+SECONDS = 4
 
 
 @pytest.fixture(scope="module", autouse=True)

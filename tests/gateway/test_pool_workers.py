@@ -150,7 +150,7 @@ def test_killed_between_wake_up_and_accept_in_a_grown_pool(gateway):
 
 
 @pytest.mark.parametrize("inject", [
-    "accept4:delay_enter=250000", "epoll_pwait:delay_exit=250000"])
+    "accept4:delay_enter=200000", "epoll_pwait:delay_exit=200000"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_told_to_leave_between_wake_up_and_accept(gateway, workers, inject):
     places = listen_on(gateway, 2)
@@ -160,7 +160,7 @@ def test_told_to_leave_between_wake_up_and_accept(gateway, workers, inject):
         greeted = []
         with Strace(pids, "-e", f"trace={inject.split(':')[0]}",
                     "-e", f"inject={inject}"):
-            time.sleep(0.4)  # delays that the attachment caused are over
+            time.sleep(0.25)  # delays that the attachment caused are over
             client = threading.Thread(
                 target=lambda p=place: greeted.append(greet(p)))
             client.start()
