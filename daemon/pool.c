@@ -107,6 +107,7 @@ master_signals(sigset_t *waiting)
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
 	sigaction(SIGXFSZ, &sa, NULL);
+	sigaction(SIGUSR1, &sa, NULL); /* for workers that are just born */
 	sigprocmask(SIG_SETMASK, &held, NULL);
 	sigemptyset(waiting);
 }
@@ -404,10 +405,24 @@ start_is_proven(const struct pool *p)
 }
 
 /*
- * A worker that dies badly is owed a successor whatever the policy says: it
- * may have taken the wake-up of a client with it. The pause before that grows
- * with every death before a first session's end, until a worker that was
- * started since has served.
+ * A worker that died may have taken the wake-up of a client with it. Where its
+ * successor, who would see that client, may not come yet, the idle ones look.
+ */
+static void
+poke_idle(const struct pool *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->high; i++)
+		if (p->children[i].pid != 0 &&
+		    clients_is_idle(p->board.clients, i))
+			kill(p->children[i].pid, SIGUSR1);
+}
+
+/*
+ * A worker that dies badly is owed a successor whatever the policy says. The
+ * pause before that grows with every death before a first session's end, until
+ * a worker that was started since has served.
  */
 static void
 count_death(struct pool *p, const struct slot *slot)
@@ -444,6 +459,8 @@ bury(struct pool *p, unsigned i, int status)
 	}
 	memset(slot, 0, sizeof(*slot));
 	memset(&p->children[i], 0, sizeof(p->children[i]));
+	if (badly && p->not_before > clock_ms())
+		poke_idle(p);
 }
 
 static void
@@ -572,12 +589,15 @@ balance(struct pool *p)
 		n = pool_stop(&limits, total, idle);
 		dismiss_idle(p, n);
 		total -= n;
+		idle -= n;
 		p->next_tick = 0;
 	}
-	if (total > limits.min && p->next_tick == 0)
-		p->next_tick = now + POOL_TICK_MS;
-	if (total <= limits.min)
+	/* As long as there may be something to retire: else sleep on. */
+	if (total <= limits.min ||
+	    (idle >= total && pool_stop(&limits, total, idle) == 0))
 		p->next_tick = 0;
+	else if (p->next_tick == 0)
+		p->next_tick = now + POOL_TICK_MS;
 	atomic_store(&p->board.state->wake_below,
 	    pool_wake_below(&limits, total));
 }

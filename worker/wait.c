@@ -10,7 +10,7 @@
 
 #include "worker/wait.h"
 
-static volatile sig_atomic_t leaving, hurried;
+static volatile sig_atomic_t leaving, hurried, poked;
 static sigset_t waiting_mask;
 
 int64_t
@@ -25,7 +25,10 @@ clock_ms(void)
 static void
 take_signal(int sig)
 {
-	leaving = 1;
+	if (sig == SIGUSR1)
+		poked = 1;
+	else
+		leaving = 1;
 	if (sig == SIGQUIT)
 		hurried = 1;
 }
@@ -34,15 +37,16 @@ void
 wait_signals(void)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGXFSZ,
-		SIGUSR1, SIGUSR2 };
+		SIGUSR2 };
 	struct sigaction sa;
 	sigset_t held;
 	size_t i;
 
-	leaving = hurried = 0;
+	leaving = hurried = poked = 0;
 	sigemptyset(&held);
 	sigaddset(&held, SIGTERM);
 	sigaddset(&held, SIGQUIT);
+	sigaddset(&held, SIGUSR1);
 	sigprocmask(SIG_SETMASK, &held, NULL);
 	sigemptyset(&waiting_mask);
 
@@ -51,6 +55,7 @@ wait_signals(void)
 	sa.sa_handler = take_signal;
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGQUIT, &sa, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
 	sa.sa_handler = SIG_DFL;
 	sigaction(SIGCHLD, &sa, NULL);
 	sigaction(SIGALRM, &sa, NULL);
@@ -69,6 +74,15 @@ bool
 wait_leaving(void)
 {
 	return leaving;
+}
+
+bool
+wait_poked(void)
+{
+	bool was = poked;
+
+	poked = 0;
+	return was;
 }
 
 bool

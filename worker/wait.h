@@ -36,15 +36,17 @@ struct waiting {
 int64_t clock_ms(void);
 
 /*
- * Take over the signals of a worker: SIGTERM (finish, then leave) and SIGQUIT
- * (leave now) are blocked but while waiting; SIGPIPE, SIGHUP, SIGINT and
- * SIGXFSZ are ignored.
+ * Take over the signals of a worker: SIGTERM (finish, then leave), SIGQUIT
+ * (leave now) and SIGUSR1 (look whether a client waits) are blocked but while
+ * waiting; SIGPIPE, SIGHUP, SIGINT and SIGXFSZ are ignored.
  */
 void wait_signals(void);
 /* The signal mask to wait with. */
 const sigset_t *wait_mask(void);
 bool wait_leaving(void);
 bool wait_hurried(void);
+/* Since the last call: did the master ask to look whether a client waits? */
+bool wait_poked(void);
 
 void wait_init(struct waiting *);
 /* From now on source is fd; -1 takes it out. */

@@ -89,9 +89,9 @@ catch_breath(void)
 	nanosleep(&pause, NULL);
 }
 
-/* The client whose wake-up this worker may have taken with it. */
+/* Whoever waits on any listener, or -1. */
 static int
-accept_last(struct worker *w, struct sockaddr_storage *from)
+accept_any(struct worker *w, struct sockaddr_storage *from)
 {
 	size_t i;
 	int fd;
@@ -112,10 +112,14 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 	for (;;) {
 		n = epoll_pwait(w->epoll, &ev, 1, -1, wait_mask());
 		if (wait_leaving())
-			return accept_last(w, from);
-		if (n != 1)
+			return accept_any(w, from); /* its wake-up's due */
+		if (wait_poked()) /* a sibling died, perhaps with one */
+			fd = accept_any(w, from);
+		else if (n == 1)
+			fd = accept_from(ev.data.fd, from);
+		else
 			continue;
-		if ((fd = accept_from(ev.data.fd, from)) != -1)
+		if (fd != -1)
 			return fd;
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			catch_breath();

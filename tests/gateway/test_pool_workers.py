@@ -149,6 +149,24 @@ def test_killed_between_wake_up_and_accept_in_a_grown_pool(gateway):
     leave(sock)
 
 
+def test_killed_at_its_accept_while_none_can_be_started(gateway):
+    """No successor comes, so the idle ones must look for the client."""
+    places = listen_on(gateway)
+    gateway.start(pool(4, 16, 1))
+    settled(gateway, total=4, idle=4)
+    gateway.spool.rename(gateway.dir / "elsewhere")
+    gateway.spool.write_text("not a folder\n")
+    for left in (3, 2):
+        with Strace(idle_workers(gateway)[:1], "-e", "trace=accept4",
+                    "-e", "inject=accept4:signal=SIGKILL:when=1"):
+            for _ in range(30):
+                sock, secs = greet(places[-1], 4)
+                leave(sock)
+                assert secs < 1.5, f"{secs:.2f} s with {left} idle workers"
+                if len(gateway.events("worker", signal=9)) == 4 - left:
+                    break
+
+
 @pytest.mark.parametrize("inject", [
     "accept4:delay_enter=200000", "epoll_pwait:delay_exit=200000"])
 @pytest.mark.parametrize("workers", [1, 3])
