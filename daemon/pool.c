@@ -552,52 +552,76 @@ stop(struct pool *p)
 static void
 drain_wake(struct pool *p)
 {
-	char buf[512];
+	char buf[4096];
 	unsigned i;
 
-	while (read(p->wake[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf))
-		;
+	/* Once: a worker that never stops writing must not hold the loop. */
+	if (read(p->wake[0], buf, sizeof(buf)) == -1)
+		return;
 	for (i = 0; i < p->high; i++)
 		if (p->children[i].pid != 0)
 			see_trouble(p, i);
 	refresh_lists(p);
 }
 
-/* Start and dismiss as the policy says; sets when to look again. */
+/* Start what is wanted; true: all of it was, so that more may be. */
+static bool
+start_workers(struct pool *p, const struct pool_limits *limits)
+{
+	int64_t now = clock_ms();
+	int total, idle, n;
+
+	count(p, &total, &idle);
+	n = pool_start(limits, total, idle, p->owed);
+	if (n == 0 || now < p->not_before)
+		return false;
+	p->owed = 0;
+	refresh_lists(p);
+	while (n > 0 && start_worker(p) == 0)
+		n--;
+	if (n > 0) /* fork failed */
+		p->not_before = now + pool_pause_ms(p->early_deaths);
+	return n == 0;
+}
+
+/* Retire what is idle for too long; sets when to look again. */
+static void
+retire_workers(struct pool *p, const struct pool_limits *limits)
+{
+	int64_t now = clock_ms();
+	int total, idle, n;
+
+	count(p, &total, &idle);
+	n = pool_stop(limits, total, idle);
+	if (p->next_tick != 0 && now >= p->next_tick) {
+		dismiss_idle(p, n);
+		p->next_tick = 0;
+	}
+	/* Nothing is left to retire, and nobody will become idle: sleep on. */
+	if (total <= limits->min || (idle >= total && n == 0))
+		p->next_tick = 0;
+	else if (p->next_tick == 0)
+		p->next_tick = now + POOL_TICK_MS;
+}
+
+/*
+ * Start and dismiss as the policy says. The line below which a worker wakes
+ * the master stands before they are counted, and they are counted again until
+ * enough are there: one that became busy meanwhile is not overlooked.
+ */
 static void
 balance(struct pool *p)
 {
 	const struct settings *set = p->now.settings;
 	const struct pool_limits limits = { set->workers.min, set->workers.max,
 		set->workers.spare };
-	int64_t now = clock_ms();
-	int total, idle, n;
+	int total, idle;
 
+	atomic_store(&p->board.state->wake_below, limits.spare);
+	while (start_workers(p, &limits))
+		;
+	retire_workers(p, &limits);
 	count(p, &total, &idle);
-	n = pool_start(&limits, total, idle, p->owed);
-	if (n > 0 && now >= p->not_before) {
-		p->owed = 0;
-		refresh_lists(p);
-		for (; n > 0 && start_worker(p) == 0; n--) {
-			total++;
-			idle++;
-		}
-		if (n > 0) /* fork failed */
-			p->not_before = now + pool_pause_ms(p->early_deaths);
-	}
-	if (p->next_tick != 0 && now >= p->next_tick) {
-		n = pool_stop(&limits, total, idle);
-		dismiss_idle(p, n);
-		total -= n;
-		idle -= n;
-		p->next_tick = 0;
-	}
-	/* As long as there may be something to retire: else sleep on. */
-	if (total <= limits.min ||
-	    (idle >= total && pool_stop(&limits, total, idle) == 0))
-		p->next_tick = 0;
-	else if (p->next_tick == 0)
-		p->next_tick = now + POOL_TICK_MS;
 	atomic_store(&p->board.state->wake_below,
 	    pool_wake_below(&limits, total));
 }

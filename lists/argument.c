@@ -100,7 +100,7 @@ parse_path(char *out, const char *text, size_t len, const char **why)
 	*why = "a Maildir is an absolute path without . and .. in it";
 	while (len > 1 && text[len - 1] == '/')
 		len--;
-	if (len < 2 || len > SOURCE_ARG_MAX || text[0] != '/')
+	if (len < 2 || len >= ROUTE_PATH_MAX || text[0] != '/')
 		return -1;
 	for (i = 1; i <= len; i++) {
 		if (i < len && (unsigned char)text[i] <= 0x20)

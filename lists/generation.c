@@ -37,7 +37,7 @@ generation_open(int state_dirfd, const char *name, struct list_error *e)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	char path[sizeof(e->file)];
-	int i, dirfd;
+	int i, saved, dirfd;
 
 	if (g == NULL) {
 		list_error_set(e, name, 0, "%s", strerror(errno));
@@ -62,9 +62,11 @@ generation_open(int state_dirfd, const char *name, struct list_error *e)
 	close(dirfd);
 	return g;
 fail:
+	saved = errno;
 	if (dirfd != -1)
 		close(dirfd);
 	generation_close(g);
+	errno = saved;
 	return NULL;
 }
 
@@ -96,8 +98,11 @@ generation_refresh(struct generation **g, int state_dirfd, struct list_error *e)
 	}
 	next = generation_open(state_dirfd, name, e);
 	if (next == NULL) {
-		strlcpy(bad_name, name, sizeof(bad_name));
-		bad_error = *e;
+		/* Damage stays; a lack of descriptors or rights may not. */
+		if (errno == EPROTO) {
+			strlcpy(bad_name, name, sizeof(bad_name));
+			bad_error = *e;
+		}
 		return GENERATION_BAD;
 	}
 	generation_close(*g);

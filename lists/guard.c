@@ -126,7 +126,7 @@ guard_wider(const struct guard *g, const struct bans bans[2],
 			q.addr.bytes[len / 8] &= (uint8_t) ~(0x80 >> (len % 8));
 		q.len = (uint8_t)len;
 		key_from_prefix(key, &q);
-		for (i = 0; i < 2; i++) {
+		for (i = 1; i >= 0 && !allowed; i--) {
 			if (!bans[i].lens[v6][len])
 				continue;
 			e = source_find(bans[i].list, key);

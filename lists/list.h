@@ -134,6 +134,8 @@ struct list_entry {
 	int64_t until; /* seconds since 1970 UTC at which it ends; 0: never */
 };
 
+#define ROUTE_PATH_MAX 256 /* the path of a maildir: route, with its NUL */
+
 enum list_found {
 	LIST_FOUND,
 	LIST_NONE,

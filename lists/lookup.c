@@ -80,6 +80,7 @@ list_open(int dirfd, enum list_id id, struct list_error *e)
 	struct list *l = calloc(1, sizeof(*l));
 	char name[32];
 	const char *why;
+	int saved;
 
 	snprintf(name, sizeof(name), "%s.cdb", list_name(id));
 	if (l == NULL) {
@@ -89,11 +90,14 @@ list_open(int dirfd, enum list_id id, struct list_error *e)
 	l->id = id;
 	l->fd = -1;
 	l->watch = &l->own;
+	errno = 0;
 	why = open_map(l, dirfd, name);
 	if (why == NULL)
 		return l;
+	saved = errno != 0 && why == strerror(errno) ? errno : EPROTO;
 	list_error_set(e, name, 0, "%s", why);
 	list_close(l);
+	errno = saved;
 	return NULL;
 }
 

@@ -30,8 +30,11 @@ struct list_meta {
 
 struct list;
 
-/* Open NAME.cdb below dirfd. NULL, with the error filled, unless it is whole
-   by its own account. */
+/*
+ * Open NAME.cdb below dirfd. NULL, with the error filled, unless it is whole by
+ * its own account; errno EPROTO when it is damaged, else what kept it from
+ * being opened.
+ */
 struct list *list_open(int dirfd, enum list_id, struct list_error *);
 void list_close(struct list *);
 const struct list_meta *list_meta(const struct list *);

@@ -308,7 +308,10 @@ store_swing(struct store *st, uint64_t number)
 	return 0;
 }
 
-/* Kept are the newest, and the current one however old it is. */
+/*
+ * Kept are the newest that can be gone back to, those stepped back from since,
+ * and the current one however old it is.
+ */
 void
 store_prune(struct store *st)
 {
@@ -319,7 +322,7 @@ store_prune(struct store *st)
 	all = list_numbers(st, &n);
 	for (i = 0; i < n; i++) {
 		if (all[i] == st->current || kept < GENERATIONS_KEPT) {
-			kept++;
+			kept += !held_is_out(&st->held, all[i]);
 			continue;
 		}
 		snprintf(name, sizeof(name), "%llu",

@@ -206,7 +206,7 @@ hand_over(struct session *s, int64_t begun_ms)
 		return;
 	}
 	s->messages++;
-	s->idle_commands = 0;
+	s->idle_commands = s->refused = 0;
 	log_message(s, &answer, begun_ms);
 	reply(s, 250, "2.0.0", "delivered; ref %s", s->ref);
 }

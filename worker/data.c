@@ -109,7 +109,6 @@ take_octet(struct data_scan *d, char c)
 		d->size -= was == DATA_DOT_CR; /* so was that of ".\rx" */
 	}
 	d->nul |= c == '\0';
-	d->eight_bit |= (c & 0x80) != 0;
 	if (d->in_header)
 		header_octet(d, c);
 }
@@ -119,8 +118,7 @@ static size_t
 take_middle(struct data_scan *d, const char *p, size_t len)
 {
 	const char *lf = memchr(p, '\n', len);
-	size_t i, n = lf != NULL ? (size_t)(lf - p) : len;
-	unsigned char high = 0;
+	size_t n = lf != NULL ? (size_t)(lf - p) : len;
 
 	if (n < 2)
 		return 0;
@@ -129,9 +127,6 @@ take_middle(struct data_scan *d, const char *p, size_t len)
 		d->bare_cr = true;
 	if (memchr(p, '\0', n) != NULL)
 		d->nul = true;
-	for (i = 0; i < n; i++)
-		high |= (unsigned char)p[i];
-	d->eight_bit |= (high & 0x80) != 0;
 	d->size += (int64_t)n;
 	d->place = p[n - 1] == '\r' ? DATA_CR : DATA_MIDDLE;
 	return n;

@@ -20,11 +20,10 @@ enum data_place {
 
 struct data_scan {
 	enum data_place place;
-	bool done;	/* CRLF.CRLF was seen */
-	bool bare_cr;	/* a CR without its LF was seen */
-	bool bare_lf;	/* an LF without its CR */
-	bool nul;	/* an octet 0 */
-	bool eight_bit; /* an octet above 127 */
+	bool done;    /* CRLF.CRLF was seen */
+	bool bare_cr; /* a CR without its LF was seen */
+	bool bare_lf; /* an LF without its CR */
+	bool nul;     /* an octet 0 */
 	bool in_header;
 	bool in_message_id;   /* its value is to come on a folded line */
 	uint16_t line_len;    /* of the header line being read, in line */

@@ -52,7 +52,7 @@ struct delivery {
 	const char *ref;
 	struct route route;  /* of the first recipient */
 	void *state;	     /* the way's own, NULL when there is none */
-	int64_t deadline_ms; /* of the session; the end of data knows none */
+	int64_t deadline_ms; /* of the session; past the dot there is none */
 };
 
 struct deliver_ops {

@@ -22,7 +22,7 @@
 #define PIECE	16384
 
 struct target {
-	char path[256];
+	char path[ROUTE_PATH_MAX];
 	char name[128]; /* of the file, in tmp/ and new/ */
 	int dirfd;	/* the Maildir, or -1 */
 	int fd;		/* the file in tmp/, or -1 */
@@ -93,19 +93,18 @@ sync_folder(int dirfd, const char *name)
 
 /* Make the folders of a Maildir that are not there yet. */
 static int
-make_parts(int dirfd)
+make_parts(int dirfd, bool *made)
 {
 	static const char *const parts[] = { "tmp", "new", "cur" };
-	bool made = false;
 	size_t i;
 
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (mkdirat(dirfd, parts[i], 0700) == 0)
-			made = true;
+			*made = true;
 		else if (errno != EEXIST)
 			return -1;
 	}
-	return made ? fsync(dirfd) : 0;
+	return *made ? fsync(dirfd) : 0;
 }
 
 /* Open a Maildir; one that is not there yet is made. -1 with errno. */
@@ -119,7 +118,8 @@ open_maildir(const char *path)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
-	if (make_parts(fd) == -1 || (made && sync_folder(fd, "..") == -1)) {
+	if (make_parts(fd, &made) == -1 ||
+	    (made && sync_folder(fd, "..") == -1)) {
 		close(fd);
 		return -1;
 	}

@@ -28,15 +28,17 @@
 #define CONNECT_MS 30000
 #define GREET_MS   60000 /* for its greeting and for EHLO */
 #define COMMAND_MS 120000
+#define MESSAGE_MS 300000 /* at least, from DATA to the dot */
 #define END_MS	   540000 /* after the dot: below the client's 10 minutes */
 
 struct hop {
 	int fd;
-	bool fresh;	/* opened for what is being asked just now */
-	bool mail_sent; /* a transaction is open at the next hop */
-	bool reset_due; /* one is open that nobody wants any more */
-	bool in_data;	/* between its 354 and our dot */
-	int nsent;	/* recipients it has accepted in it */
+	int64_t until_ms; /* no wait before the dot goes on beyond */
+	bool fresh;	  /* opened for what is being asked just now */
+	bool mail_sent;	  /* a transaction is open at the next hop */
+	bool reset_due;	  /* one is open that nobody wants any more */
+	bool in_data;	  /* between its 354 and our dot */
+	int nsent;	  /* recipients it has accepted in it */
 	bool pipelining, eight_bit, has_size;
 	int64_t size; /* its SIZE limit, 0: none */
 	bool failed;  /* the connection is of no use any more */
@@ -93,6 +95,15 @@ wait_hop(struct delivery *d, struct hop *h, short events, int64_t deadline)
 	return -1;
 }
 
+/* The end of one wait, within that of all of them. */
+static int64_t
+patience(const struct hop *h, int64_t ms)
+{
+	int64_t at = clock_ms() + ms;
+
+	return at < h->until_ms ? at : h->until_ms;
+}
+
 static void
 send_all(struct delivery *d, struct hop *h, const char *p, size_t len,
     int64_t deadline)
@@ -115,7 +126,7 @@ send_all(struct delivery *d, struct hop *h, const char *p, size_t len,
 static void
 flush(struct delivery *d, struct hop *h)
 {
-	send_all(d, h, h->out, h->out_len, clock_ms() + COMMAND_MS);
+	send_all(d, h, h->out, h->out_len, patience(h, COMMAND_MS));
 	h->out_len = 0;
 }
 
@@ -149,7 +160,7 @@ put(struct delivery *d, struct hop *h, const char *p, size_t len)
 	if (h->out_len + len > sizeof(h->out))
 		flush(d, h);
 	if (len > sizeof(h->out)) {
-		send_all(d, h, p, len, clock_ms() + COMMAND_MS);
+		send_all(d, h, p, len, patience(h, COMMAND_MS));
 		return;
 	}
 	memcpy(h->out + h->out_len, p, len);
@@ -182,12 +193,13 @@ static int
 read_reply(struct delivery *d, struct hop *h, int64_t patience_ms,
     void (*each_line)(void *, const char *))
 {
-	int64_t deadline = clock_ms() + patience_ms;
 	enum hop_reply_state state;
+	int64_t deadline;
 	size_t used;
 	ssize_t n;
 
 	flush(d, h);
+	deadline = patience(h, patience_ms);
 	hop_reply_start(&h->reply);
 	while (!h->failed) {
 		state = hop_reply_take(&h->reply, h->in + h->in_start,
@@ -271,7 +283,7 @@ connect_to(struct delivery *d, struct hop *h)
 		lose(h, "connecting: %s", strerror(errno));
 		return;
 	}
-	if (wait_hop(d, h, POLLOUT, clock_ms() + CONNECT_MS) == -1)
+	if (wait_hop(d, h, POLLOUT, patience(h, CONNECT_MS)) == -1)
 		return;
 	getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &errlen);
 	if (error != 0)
@@ -518,6 +530,7 @@ smtp_recipient(struct delivery *d, const struct route *route, const char *rcpt,
 		return;
 	}
 	h->fresh = false;
+	h->until_ms = d->deadline_ms;
 	do {
 		if (catch_up(d, h, d->env->nrcpts, a) && !lacks(d, h, a))
 			mail_and_rcpt(d, h, rcpt, a);
@@ -528,9 +541,12 @@ static void
 smtp_data(struct delivery *d, struct hop_answer *a)
 {
 	struct hop *h = d->state;
+	int64_t least = clock_ms() + MESSAGE_MS;
 	int attempt = 0;
 
 	h->fresh = false;
+	/* A client that took all of its time must not cost us its message. */
+	h->until_ms = d->deadline_ms > least ? d->deadline_ms : least;
 	do {
 		if (!catch_up(d, h, d->env->nrcpts, a))
 			continue;
@@ -573,6 +589,7 @@ smtp_end(struct delivery *d, struct hop_answer *a)
 	put(d, h, ".\r\n", 3);
 	flush(d, h);
 	sent = !h->failed;
+	h->until_ms = INT64_MAX;
 	if (!sent || read_reply(d, h, END_MS, NULL) == -1) {
 		answer_lost(h, a);
 		if (sent)

@@ -5,9 +5,11 @@
  * can push the keys behind it out of the line.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,15 +22,19 @@
 
 static struct {
 	int to_stderr;
+	bool may_block; /* stderr is a pipe or a terminal */
 	int fd;
 	int pid;
 	unsigned long dropped;
-} out = { 1, -1, 0, 0 };
+} out = { 1, true, -1, 0, 0 };
 
 void
 log_open(int to_stderr)
 {
+	struct stat st;
+
 	out.to_stderr = to_stderr;
+	out.may_block = fstat(STDERR_FILENO, &st) == -1 || !S_ISREG(st.st_mode);
 	out.pid = (int)getpid();
 	tzset(); /* the zone file cannot be read from inside the sandbox */
 }
@@ -210,9 +216,13 @@ send_syslog(struct logline *l)
 static int
 send_stderr(struct logline *l)
 {
+	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char buf[LOG_LINE_MAX + 64];
 	int n;
 
+	/* A reader that stands still must not make a session do so. */
+	if (out.may_block && poll(&pfd, 1, 0) != 1)
+		return -1;
 	n = snprintf(buf, sizeof(buf), "lictord[%d]: %.*s\n", out.pid,
 	    (int)l->len, l->text);
 	return write(STDERR_FILENO, buf, (size_t)n) == -1 ? -1 : 0;

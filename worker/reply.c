@@ -94,15 +94,6 @@ reply_part(struct session *s, int code, int more, const char *fmt, ...)
 	put_line(s, line, (size_t)n);
 }
 
-void
-reply_log_rule(struct logline *l, const char *test, const struct reason *why)
-{
-	log_text(l, "test", test);
-	if (why->has_entry)
-		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
-		    why->entry.file, why->entry.line);
-}
-
 /* The common part of a line about a refusal. */
 static void
 log_refusal(struct session *s, struct logline *l, const char *test,
@@ -114,8 +105,11 @@ log_refusal(struct session *s, struct logline *l, const char *test,
 		log_format(l, "from", "<%s>", s->peer.sender.text);
 	if (to != NULL)
 		log_format(l, "to", "<%s>", to);
+	log_text(l, "test", test);
 	log_text(l, "reason", why->code);
-	reply_log_rule(l, test, why);
+	if (why->has_entry)
+		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
+		    why->entry.file, why->entry.line);
 }
 
 void
@@ -128,6 +122,7 @@ reply_refuse(struct session *s, const char *test, const struct reason *why,
 
 	reply(s, why->reply, why->status, "%.400s; ref %s", why->text, s->ref);
 	s->refusals++;
+	s->refused++;
 	s->slot->refusals++;
 	strlcpy(status, why->status, sizeof(status));
 	reply_soften(s, &code, status);
@@ -174,6 +169,7 @@ reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 		    a->text, s->ref);
 	}
 	s->refusals++;
+	s->refused++;
 	s->slot->refusals++;
 	log_refusal(s, &l, "hop", &why, to);
 	log_format(&l, "reply", "%d %s", code, status);

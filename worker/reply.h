@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 struct hop_answer;
-struct logline;
 struct reason;
 struct session;
 
@@ -43,9 +42,6 @@ void reply_hop(struct session *, const struct hop_answer *, const char *to);
  */
 void reply_unspoken(struct session *, const char *test, const char *key,
     const char *value, const struct reason *, const char *to);
-
-/* test= and rule= of a reason, as in all lines that have one. */
-void reply_log_rule(struct logline *, const char *test, const struct reason *);
 
 /* For the log: "550 5.1.1", or 450 4.1.1 where soft made it so. */
 void reply_soften(const struct session *, int *code, char status[12]);

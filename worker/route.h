@@ -15,8 +15,8 @@ struct route {
 	enum list_action scheme; /* ACT_SMTP or ACT_MAILDIR */
 	struct addr addr;	 /* smtp */
 	uint16_t port;
-	char path[256]; /* maildir */
-	char text[280]; /* for the log: "smtp:192.0.2.1:25" */
+	char path[ROUTE_PATH_MAX]; /* maildir */
+	char text[280];		   /* for the log: "smtp:192.0.2.1:25" */
 };
 
 /*

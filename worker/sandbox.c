@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,14 +33,15 @@ struct sandbox {
 /* Rights newer than the headers of the oldest system we build on. */
 #define FS_TRUNCATE  (1ULL << 14) /* ABI 3 */
 #define NET_BIND_TCP (1ULL << 0)  /* ABI 4 */
+#define SCOPE_ALL    (3ULL << 0)  /* ABI 6: abstract sockets, signals */
 
 struct ruleset_attr {
-	uint64_t fs, net;
+	uint64_t fs, net, scoped;
 };
 
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_MAILDIR                                                             \
-	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE |                             \
+	(LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |         \
 	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |     \
 	    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER)
 
@@ -71,7 +73,9 @@ allow_below(int ruleset, const char *path, uint64_t rights)
 static int
 build_ruleset(struct sandbox *box, const struct settings *set, int abi)
 {
-	struct ruleset_attr attr = { .fs = (1ULL << 13) - 1, .net = 0 };
+	struct ruleset_attr attr = { .fs = (1ULL << 13) - 1,
+		.net = 0,
+		.scoped = 0 };
 	size_t i, size = sizeof(attr.fs);
 
 	if (abi >= 2)
@@ -80,6 +84,10 @@ build_ruleset(struct sandbox *box, const struct settings *set, int abi)
 		attr.fs |= FS_TRUNCATE;
 	if (abi >= 4) {
 		attr.net = NET_BIND_TCP; /* a worker never binds a port */
+		size = offsetof(struct ruleset_attr, scoped);
+	}
+	if (abi >= 6) {
+		attr.scoped = SCOPE_ALL;
 		size = sizeof(attr);
 	}
 	box->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size,
@@ -153,7 +161,6 @@ static const int calls[] = {
 	SCMP_SYS(renameat2),
 	SCMP_SYS(unlinkat),
 	SCMP_SYS(getdents64),
-	SCMP_SYS(fcntl),
 	/* memory and the process itself */
 	SCMP_SYS(brk),
 	SCMP_SYS(munmap),
@@ -171,7 +178,7 @@ static const int calls[] = {
 static int
 add_rules(scmp_filter_ctx ctx)
 {
-	static const int families[] = { AF_INET, AF_INET6, AF_UNIX };
+	static const int families[] = { AF_INET, AF_INET6 };
 	static const int mappers[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	size_t i;
 
@@ -182,6 +189,15 @@ add_rules(scmp_filter_ctx ctx)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) != 0)
 			return -1;
+	/* UNIX datagrams are for the log; no other service is spoken to. */
+	if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+		SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM)) != 0)
+		return -1;
+	/* Flags may be set, but nobody named who is to get a signal. */
+	if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+		SCMP_A1(SCMP_CMP_LE, F_SETFL)) != 0)
+		return -1;
 	/* Memory is never made executable. */
 	for (i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, mappers[i], 1,
@@ -232,12 +248,15 @@ sandbox_new(const struct settings *set, char *text, size_t size)
 {
 	struct sandbox *box = calloc(1, sizeof(*box));
 	int abi = landlock_abi(), n;
+	uint32_t kill_process = SECCOMP_RET_KILL_PROCESS;
 
 	if (box == NULL) {
 		snprintf(text, size, "sandbox: out of memory");
 		return NULL;
 	}
 	box->ruleset = -1;
+	if (abi == 1 && set->maildir_roots.n > 0)
+		abi = 0; /* it has no right to rename into another folder */
 	if (abi > 0 && build_ruleset(box, set, abi) == -1) {
 		snprintf(text, size, "Landlock: %s", strerror(errno));
 		goto fail;
@@ -246,6 +265,9 @@ sandbox_new(const struct settings *set, char *text, size_t size)
 		snprintf(text, size, "seccomp: the filter cannot be built");
 		goto fail;
 	}
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &kill_process) ==
+	    -1)
+		box->filter.len = 0; /* a kernel without it */
 #ifdef LICTOR_SANITIZED
 	box->filter.len = 0; /* sanitizers call what no worker may */
 #endif
@@ -291,8 +313,7 @@ sandbox_enter(const struct sandbox *box)
 		close(box->ruleset);
 	}
 	if (box->filter.len > 0 &&
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &box->filter) == -1 &&
-	    errno != EINVAL) /* a kernel without seccomp filters */
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &box->filter) == -1)
 		return -1;
 	return 0;
 }

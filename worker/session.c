@@ -20,6 +20,7 @@
 
 #define REFUSED_SECS	 10 /* a refused client may hang on so long */
 #define REFUSED_COMMANDS 5
+#define REFUSALS_MOST	 1000 /* without a message, 4xx as well */
 #define LINGER_MS	 1000 /* for the client to read our last words */
 
 /* --------------------------------------------------------------- small parts */
@@ -113,6 +114,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->delivery.waiting = &s->waiting;
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;
+	s->delivery.deadline_ms = s->deadline_ms;
 
 	slot->since_ms = s->start_ms;
 	strlcpy(slot->client, s->peer.addr_text, sizeof(slot->client));
@@ -121,6 +123,14 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->waiting.left = s->left;
 	s->waiting.arg = s->left_arg;
 	io_init(&s->io, &s->waiting, fd);
+}
+
+static bool
+too_many_sessions(const struct session *s, unsigned held)
+{
+	int limit = s->set->limits.per_client;
+
+	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
 }
 
 /* ----------------------------------------------------------- being refused */
@@ -156,7 +166,7 @@ serve_refused(struct session *s)
 
 /* The greeting says no. */
 static void
-refuse_at_greeting(struct session *s, const struct finding *f)
+refuse_at_greeting(struct session *s, const struct finding *f, bool hold)
 {
 	struct reason why = f->why;
 
@@ -169,16 +179,8 @@ refuse_at_greeting(struct session *s, const struct finding *f)
 	if (why.reply == 421 && why.status[0] == '5')
 		why.status = "4.7.1";
 	reply_refuse(s, check_name(f->test), &why, NULL);
-	if (why.reply == 554)
+	if (why.reply == 554 && hold)
 		serve_refused(s);
-}
-
-static bool
-too_many_sessions(const struct session *s, unsigned held)
-{
-	int limit = s->set->limits.per_client;
-
-	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
 }
 
 /*
@@ -199,7 +201,8 @@ admit(struct session *s, unsigned held)
 			    verdict_name(s->found[i].found), &s->found[i].why,
 			    NULL);
 	if (refusal != NULL && s->set->tests[refusal->test].at == AT_GREETING) {
-		refuse_at_greeting(s, refusal);
+		/* One that holds too many workers already is not kept. */
+		refuse_at_greeting(s, refusal, !too_many_sessions(s, held));
 		return false;
 	}
 	s->held = refusal;
@@ -217,15 +220,24 @@ admit(struct session *s, unsigned held)
 static void
 log_connect(const struct session *s)
 {
+	char rules[LOG_VALUE_MAX];
+	const struct reason *why;
 	struct logline l;
+	size_t n = 0;
 	int i;
 
+	rules[0] = '\0';
+	for (i = 0; i < CONNECT_CHECKS; i++) {
+		why = &s->found[i].why;
+		if (why->has_entry && n < sizeof(rules))
+			n += (size_t)snprintf(rules + n, sizeof(rules) - n,
+			    "%s%s:%s:%u", n > 0 ? "," : "",
+			    list_name(why->entry.list), why->entry.file,
+			    why->entry.line);
+	}
 	session_log(s, &l, "connect");
 	log_number(&l, "port", s->peer.port);
-	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (s->found[i].why.has_entry)
-			reply_log_rule(&l, check_name(s->found[i].test),
-			    &s->found[i].why);
+	log_text(&l, "rule", rules);
 	log_send(&l);
 }
 
@@ -244,6 +256,12 @@ too_many_errors(struct session *s)
 	if (s->errors > s->set->limits.errors) {
 		reply_refuse_as(s, "limits", "errors", 421, "4.7.0",
 		    "too many errors", NULL);
+		return true;
+	}
+	if (s->refused > REFUSALS_MOST &&
+	    s->refused > s->set->limits.recipients) {
+		reply_refuse_as(s, "limits", "refusals", 421, "4.7.0",
+		    "too many refusals without a message", NULL);
 		return true;
 	}
 	if (s->idle_commands > s->set->limits.idle_commands) {

@@ -55,6 +55,7 @@ struct session {
 	int64_t deadline_ms; /* of the whole session */
 	int errors;	     /* replies 5xx */
 	int idle_commands;   /* commands since the last message */
+	int refused;	     /* refusals since the last message */
 	unsigned transactions, messages, refusals;
 	char id[16];		/* of the session */
 	char ref[REF_TEXT_MAX]; /* of what goes on now: id, or id.N */

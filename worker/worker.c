@@ -145,7 +145,7 @@ raise_trouble(struct worker *w, const struct list_error *error)
 	snprintf(text, sizeof(text), "%s: %s", error->file, error->text);
 	if (strcmp(text, slot->list_error) == 0)
 		return;
-	memcpy(slot->list_error, text, sizeof(text));
+	strlcpy(slot->list_error, text, sizeof(slot->list_error));
 	atomic_fetch_add(&slot->list_trouble, 1);
 	wake_master(w);
 }
@@ -306,7 +306,6 @@ worker_main(const struct worker_start *given)
 	w->session.left_arg = w;
 	w->epoll = w->spool.fd = -1;
 
-	wait_signals();
 	signal(SIGBUS, bus_error);
 	setproctitle("worker idle");
 	if (prepare(w) == 0) {
