@@ -399,15 +399,16 @@ check_hostname(struct loader *l)
 		    name);
 }
 
+/* A list that is set, and to nothing. */
 static void
-check_listen(struct loader *l)
+check_empty(struct loader *l, const char *name, size_t n)
 {
 	const struct scan_item *it = config_scan_find(&l->scan, NULL, NULL,
-	    "listen");
+	    name);
 
-	if (l->set->nlisten == 0 && it != NULL && !it->bad)
-		config_error(&l->log, it->line,
-		    "listen: at least one is wanted");
+	if (n == 0 && it != NULL && !it->bad)
+		config_error(&l->log, it->line, "%s: at least one is wanted",
+		    name);
 }
 
 /* Both settings, or what stands for them, are to be believed. */
@@ -467,7 +468,8 @@ check_together(struct loader *l)
 	size_t i;
 
 	check_hostname(l);
-	check_listen(l);
+	check_empty(l, "listen", l->set->nlisten);
+	check_empty(l, "nameservers", l->set->nnameservers);
 	check_most(l, "min", l->set->workers.min);
 	check_most(l, "spare", l->set->workers.spare);
 	for (i = 0; i < l->scan.nitems; i++)
@@ -569,6 +571,9 @@ settings_free(struct settings *set)
 	for (i = 0; i < set->nlisten; i++)
 		free(set->listen[i].text);
 	free(set->listen);
+	for (i = 0; i < set->nnameservers; i++)
+		free(set->nameservers[i].text);
+	free(set->nameservers);
 	free(set->protect);
 	free(set->path);
 	free(set);

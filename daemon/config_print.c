@@ -41,15 +41,15 @@ print_strings(FILE *f, const struct strings *list)
 }
 
 static void
-print_listen(FILE *f, const struct settings *set)
+print_endpoints(FILE *f, const struct endpoint *list, size_t n)
 {
 	size_t i;
 
 	putc('{', f);
-	for (i = 0; i < set->nlisten; i++) {
+	for (i = 0; i < n; i++) {
 		if (i > 0)
 			fputs(", ", f);
-		print_string(f, set->listen[i].text);
+		print_string(f, list[i].text);
 	}
 	putc('}', f);
 }
@@ -99,14 +99,16 @@ print_value(FILE *f, const struct settings *set, const struct config_row *row)
 		print_strings(f, place);
 		break;
 	case ROW_LISTEN:
-		print_listen(f, set);
+		print_endpoints(f, set->listen, set->nlisten);
 		break;
 	case ROW_PREFIXES:
 		print_protect(f, set);
 		break;
+	case ROW_ENDPOINTS:
+		print_endpoints(f, set->nameservers, set->nnameservers);
+		break;
 	case ROW_TEXT:
 	case ROW_TEXTS:
-	case ROW_ENDPOINTS:
 		break; /* never in force */
 	}
 }
@@ -115,6 +117,16 @@ static bool
 same(const char *a, const char *b)
 {
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Name servers that are not set are those of resolv.conf at the time. */
+static bool
+is_set(const struct settings *set, const struct config_row *row)
+{
+	if (row->kind == ROW_ENDPOINTS)
+		return set->nnameservers > 0 &&
+		    set->nameservers[0].text != NULL;
+	return row->at != ROW_NOWHERE;
 }
 
 /* Close the section of the row before and open that of this one. */
@@ -148,7 +160,7 @@ config_print(const struct settings *set, FILE *f)
 
 	for (i = 0; i < config_nrows; i++) {
 		row = &config_rows[i];
-		if (row->at == ROW_NOWHERE)
+		if (!is_set(set, row))
 			continue;
 		print_border(f, before, row);
 		fprintf(f, "%s%s = ", row->section != NULL ? "\t" : "",

@@ -23,9 +23,9 @@ enum row_kind {
 	ROW_LOCALS,    /* struct strings, local parts */
 	ROW_LISTEN,    /* listen and nlisten */
 	ROW_PREFIXES,  /* protect and nprotect */
+	ROW_ENDPOINTS, /* nameservers and nnameservers */
 	ROW_TEXT,      /* kept nowhere */
 	ROW_TEXTS,     /* kept nowhere */
-	ROW_ENDPOINTS, /* kept nowhere */
 };
 
 #define ROW_NOWHERE ((size_t)-1) /* without effect in this version */

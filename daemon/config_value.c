@@ -17,6 +17,8 @@
 #include "daemon/config_value.h"
 #include "worker/settings.h"
 
+#define DNS_PORT 53
+
 static int __attribute__((format(printf, 2, 3)))
 refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
 {
@@ -243,27 +245,69 @@ config_endpoint(struct endpoint *e, const char *text, char why[CONFIG_WHY_MAX])
 	return port(colon + 1, &e->port, why);
 }
 
+/* One more endpoint, of which none may be there twice. */
+static int
+add_endpoint(struct endpoint **list, size_t *n, const struct config_row *row,
+    struct endpoint e, const char *text, char why[CONFIG_WHY_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < *n; i++)
+		if (addr_equal(&(*list)[i].addr, &e.addr) &&
+		    (*list)[i].port == e.port)
+			return refuse(why, "\"%.120s\" is there twice", text);
+	if (*n >= (size_t)row->most)
+		return refuse(why, "more than %lld values",
+		    (long long)row->most);
+	*list = need(reallocarray(*list, *n + 1, sizeof(e)));
+	e.text = need(strdup(text));
+	(*list)[(*n)++] = e;
+	return 0;
+}
+
 static int
 add_listen(struct settings *set, const struct config_row *row, const char *text,
     char why[CONFIG_WHY_MAX])
 {
 	struct endpoint e;
-	size_t i;
 
 	if (config_endpoint(&e, text, why) == -1)
 		return -1;
-	for (i = 0; i < set->nlisten; i++)
-		if (addr_equal(&set->listen[i].addr, &e.addr) &&
-		    set->listen[i].port == e.port)
-			return refuse(why, "\"%.120s\" is there twice", text);
-	if (set->nlisten >= (size_t)row->most)
-		return refuse(why, "more than %lld values",
-		    (long long)row->most);
-	set->listen = need(
-	    reallocarray(set->listen, set->nlisten + 1, sizeof(e)));
-	e.text = need(strdup(text));
-	set->listen[set->nlisten++] = e;
-	return 0;
+	return add_endpoint(&set->listen, &set->nlisten, row, e, text, why);
+}
+
+/* The address alone, in brackets or not: the port of DNS is meant. */
+static bool
+is_bare_address(struct endpoint *e, const char *text)
+{
+	size_t len = strlen(text);
+	char addr[ADDR_TEXT_MAX + 2];
+
+	memset(e, 0, sizeof(*e));
+	e->port = DNS_PORT;
+	if (addr_parse(&e->addr, text) == 0)
+		return true;
+	if (text[0] != '[' || text[len - 1] != ']' || len >= sizeof(addr))
+		return false;
+	snprintf(addr, sizeof(addr), "%.*s", (int)len - 2, text + 1);
+	return strchr(addr, ':') != NULL && addr_parse(&e->addr, addr) == 0;
+}
+
+static int
+add_nameserver(struct settings *set, const struct config_row *row,
+    const char *text, char why[CONFIG_WHY_MAX])
+{
+	struct endpoint e;
+
+	if (!is_bare_address(&e, text)) {
+		if (strchr(text, ':') == NULL)
+			return refuse(why, "\"%.120s\" is not an address",
+			    text);
+		if (config_endpoint(&e, text, why) == -1)
+			return -1;
+	}
+	return add_endpoint(&set->nameservers, &set->nnameservers, row, e, text,
+	    why);
 }
 
 static int
@@ -287,18 +331,6 @@ add_prefix(struct settings *set, const struct config_row *row, const char *text,
 	    reallocarray(set->protect, set->nprotect + 1, sizeof(p)));
 	set->protect[set->nprotect++] = p;
 	return 0;
-}
-
-/* An address, with or without a port; nothing keeps it yet. */
-static int
-nameserver(const char *text, char why[CONFIG_WHY_MAX])
-{
-	struct endpoint e;
-	struct addr a;
-
-	if (addr_parse(&a, text) == 0)
-		return 0;
-	return config_endpoint(&e, text, why);
 }
 
 /* ----------------------------------------------------------------- public */
@@ -370,7 +402,7 @@ config_value(struct settings *set, const struct config_row *row,
 	case ROW_PREFIXES:
 		return add_prefix(set, row, text, why);
 	case ROW_ENDPOINTS:
-		return nameserver(text, why);
+		return add_nameserver(set, row, text, why);
 	case ROW_TEXT:
 	case ROW_TEXTS:
 		return 0;

@@ -16,6 +16,7 @@
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/privs.h"
+#include "daemon/resolv.h"
 #include "worker/log.h"
 #include "worker/settings.h"
 
@@ -139,6 +140,7 @@ main(int argc, char **argv)
 	read_options(argc, argv, &o);
 	if ((set = config_load(o.config, report_setting, NULL)) == NULL)
 		return 1;
+	resolv_load(set, RESOLV_PATH, report_setting, NULL);
 	if (o.check) {
 		code = check_only(set, o.print);
 		settings_free(set);

@@ -25,6 +25,7 @@
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
 #include "daemon/privs.h"
+#include "daemon/resolv.h"
 #include "worker/clients.h"
 #include "worker/log.h"
 #include "worker/sandbox.h"
@@ -493,7 +494,10 @@ reload(struct pool *p)
 	memset(&next, 0, sizeof(next));
 	next.state_dirfd = -1;
 	next.settings = config_load(old.settings->path, report_setting, NULL);
-	if (next.settings == NULL || service_open(&next) == -1)
+	if (next.settings == NULL)
+		goto fail;
+	resolv_load(next.settings, RESOLV_PATH, report_setting, NULL);
+	if (service_open(&next) == -1)
 		goto fail;
 	if (strcmp(next.settings->run_dir, old.settings->run_dir) != 0 ||
 	    strcmp(next.settings->pid_file, old.settings->pid_file) != 0)

@@ -251,7 +251,7 @@ def test_every_setting_is_described_and_no_other():
     described = set(re.findall(r"^\.(?:It )?Ic (\w+)", page, re.M))
     in_force = {r[2] for r in rows
                 if (r[0] in ("NULL", '"workers"', '"limits"', '"timeouts"')
-                    or r[1] in ('"banned"',))}
+                    or r[1] in ('"banned"', '"rdns"'))}
     later = set(re.search(r"Settings without effect\n(.*?)^\.Sh", page,
                           re.S | re.M).group(1).split())
     assert not [n for n in in_force if n not in described | later]

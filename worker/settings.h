@@ -24,7 +24,7 @@ struct strings {
 struct endpoint {
 	struct addr addr;
 	uint16_t port;
-	char *text; /* as written */
+	char *text; /* as written; NULL: not from the settings */
 };
 
 enum test_id {
@@ -85,6 +85,9 @@ struct settings {
 	struct strings lmtp_sockets;
 	struct prefix *protect;
 	size_t nprotect;
+	struct endpoint *nameservers; /* of resolv.conf when none are set */
+	size_t nnameservers;
+	int dns_deadline_ms; /* for all DNS questions of one step together */
 	struct strings open; /* local parts that are open at our domains */
 	bool require_helo;   /* MAIL wants HELO or EHLO first */
 	bool soft;	     /* every 5xx of ours becomes 4xx */

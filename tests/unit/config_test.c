@@ -208,10 +208,37 @@ static const struct {
 	    ":2: expected \"=\" or \"{\" after include, found (" },
 	{ "workers|min = 3", ":2: unknown setting \"workers|min\"" },
 	{ "}", ":2: expected the name of a setting, found }" },
-	{ "nameservers = {\"127.0.0.1\", \"::1\", \"[::1]:53\"}",
-	    ":2: warning: nameservers has no effect in this version" },
+	{ "nameservers = {\"127.0.0.1\", \"::1\", \"[::1]:5353\"}", NULL },
+	{ "nameservers = \"[2001:db8::1]\"", NULL },
+	{ "nameservers = {}", ":2: nameservers: at least one is wanted" },
 	{ "nameservers = {\"localhost\"}",
-	    ":2: warning: nameservers has no effect in this version" },
+	    ":2: nameservers: \"localhost\" is not an address" },
+	{ "nameservers = {\"\"}", ":2: nameservers: \"\" is not an address" },
+	{ "nameservers = {\"[192.0.2.1]\"}",
+	    ":2: nameservers: \"[192.0.2.1]\" is not an address" },
+	{ "nameservers = {\"fe80::1%eth0\"}",
+	    ":2: nameservers: \"fe80::1%eth0\": write an IPv6 address as "
+	    "[address]:port" },
+	{ "nameservers = {\"192.0.2.1:0\"}",
+	    ":2: nameservers: \"0\" is not a port from 1 to 65535" },
+	{ "nameservers = {\"127.0.0.1\",\n\"127.0.0.1:53\"}",
+	    ":3: nameservers: \"127.0.0.1:53\" is there twice" },
+	{ "nameservers = {\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\",\n"
+	  "\"192.0.2.4\", \"192.0.2.5\", \"192.0.2.6\", \"192.0.2.7\"}",
+	    ":3: nameservers: more than 6 values" },
+	{ "dns_deadline_ms = 100", NULL },
+	{ "dns_deadline_ms = 99",
+	    ":2: dns_deadline_ms: 99 is not in 100 to 60000" },
+	{ "dns_deadline_ms = 60001",
+	    ":2: dns_deadline_ms: 60001 is not in 100 to 60000" },
+	{ "test 'rdns' { mode = on at = greeting require = matches\n"
+	  "unknown = defer }",
+	    NULL },
+	{ "test 'rdns' { require = all }",
+	    ":2: test \"rdns\": require: \"all\" is none of none, name, "
+	    "resolves, matches" },
+	{ "test 'dnsbl' { mode = on }",
+	    ":2: warning: test \"dnsbl\" has no effect in this version" },
 	{ "test 'relay' { mode = on\n at = rcpt }",
 	    ":3: warning: test \"relay\": at has no effect in this version" },
 	{ "dnsbl \"\" { weight = 1 }",
@@ -276,7 +303,13 @@ defaults(void **state)
 	assert_int_equal(set->tests[TEST_BANNED].unknown, UNKNOWN_DEFER);
 	assert_int_equal(set->tests[TEST_RECIPIENT].unknown, UNKNOWN_DEFER);
 	assert_int_equal(set->tests[TEST_RECIPIENT].at, AT_RCPT);
-	assert_int_equal(set->tests[TEST_RDNS].mode, MODE_OFF);
+	assert_int_equal(set->tests[TEST_RDNS].mode, MODE_ON);
+	assert_int_equal(set->tests[TEST_RDNS].at, AT_RCPT);
+	assert_int_equal(set->tests[TEST_RDNS].require, RDNS_NONE);
+	assert_int_equal(set->tests[TEST_RDNS].unknown, UNKNOWN_PASS);
+	assert_int_equal(set->tests[TEST_DNSBL].mode, MODE_OFF);
+	assert_int_equal(set->nnameservers, 0);
+	assert_int_equal(set->dns_deadline_ms, 5000);
 	settings_free(set);
 }
 
@@ -296,13 +329,20 @@ values(void **state)
 	assert_int_equal(o.messages, 1);
 	set = load_text(GOOD "spool_dir = \"/a\\\"b\\\\c\\x24{HOME}\"\n"
 			     "postmaster = \"Post.Master@EXAMPLE.org\"\n"
-			     "open += {\"help\"}\nopen += \"noc\"\n",
+			     "open += {\"help\"}\nopen += \"noc\"\n"
+			     "nameservers += {\"127.0.0.1\", \"[::1]:5353\"}\n"
+			     "nameservers += {\"[2001:db8::1]\"}\n",
 	    &o);
 	assert_non_null(set);
 	assert_string_equal(set->spool_dir, "/a\"b\\c${HOME}");
 	assert_string_equal(set->postmaster, "Post.Master@example.org");
 	assert_int_equal(set->open.n, 4);
 	assert_string_equal(set->open.item[3], "noc");
+	assert_int_equal(set->nnameservers, 3);
+	assert_int_equal(set->nameservers[0].port, 53);
+	assert_int_equal(set->nameservers[1].addr.family, 6);
+	assert_int_equal(set->nameservers[1].port, 5353);
+	assert_int_equal(set->nameservers[2].port, 53);
 	settings_free(set);
 }
 
