@@ -24,18 +24,22 @@ static const char *const verdict_names[] = {
 	[V_DEFER] = "defer",
 	[V_REJECT] = "reject",
 	[V_DROP] = "drop",
+	[V_PENDING] = "pending",
 	[V_UNKNOWN] = "unknown",
 	[V_MOVED] = "moved",
 	[V_FORWARD] = "forward",
 };
 
-/* The connection tests, in the order in which they are made and logged. */
+#define CHECK_RELAY 2 /* its row */
+
+/* The connection tests, in the order in which they are judged and logged. */
 static const struct check {
 	enum test_id test;
 	enum verdict (*run)(const struct peer *, const struct settings *,
 	    struct reason *);
 } connect_checks[CONNECT_CHECKS] = {
 	{ TEST_BANNED, check_banned },
+	{ TEST_RDNS, check_rdns },
 	{ TEST_RELAY, check_relay },
 };
 
@@ -72,7 +76,34 @@ apply_mode(struct finding *f, const struct test_settings *t)
 {
 	if (f->found == V_UNKNOWN)
 		f->found = t->unknown == UNKNOWN_DEFER ? V_DEFER : V_NEXT;
-	f->verdict = t->mode == MODE_ON ? f->found : V_NEXT;
+	f->verdict = t->mode == MODE_ON && f->found != V_PENDING ? f->found :
+								   V_NEXT;
+}
+
+/* What relay found out is a fact for the others, not a refusal. */
+static void
+grant_relay(struct peer *peer, const struct settings *set,
+    const struct finding *f)
+{
+	bool on = set->tests[TEST_RELAY].mode == MODE_ON;
+
+	peer->relay = on && f->found == V_RELAY;
+	peer->relay_unknown = on &&
+	    (f->found == V_UNKNOWN || f->found == V_PENDING);
+}
+
+static void
+run_check(const struct check *c, struct peer *peer, const struct settings *set,
+    struct finding *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->test = c->test;
+	if (set->tests[f->test].mode != MODE_OFF)
+		f->found = c->run(peer, set, &f->why);
+	if (f->test == TEST_RELAY)
+		grant_relay(peer, set, f);
+	else
+		apply_mode(f, &set->tests[f->test]);
 }
 
 const struct finding *
@@ -80,28 +111,15 @@ check_connect(struct peer *peer, const struct settings *set,
     struct finding found[CONNECT_CHECKS])
 {
 	const struct finding *refusal = NULL;
-	struct finding *f;
 	int i;
 
+	/* Who may relay is spared the DNS tests, so that is found out first. */
+	run_check(&connect_checks[CHECK_RELAY], peer, set, &found[CHECK_RELAY]);
 	for (i = 0; i < CONNECT_CHECKS; i++) {
-		f = &found[i];
-		memset(f, 0, sizeof(*f));
-		f->test = connect_checks[i].test;
-		if (set->tests[f->test].mode == MODE_OFF)
-			continue;
-		f->found = connect_checks[i].run(peer, set, &f->why);
-		if (f->test == TEST_RELAY) {
-			/* Unknown is no refusal here: RCPT decides (451). */
-			peer->relay_unknown = f->found == V_UNKNOWN &&
-			    set->tests[TEST_RELAY].mode == MODE_ON;
-			if (f->found == V_UNKNOWN)
-				continue;
-		}
-		apply_mode(f, &set->tests[f->test]);
-		if (f->verdict == V_RELAY)
-			peer->relay = true;
-		if (refusal == NULL && verdict_refuses(f->verdict))
-			refusal = f;
+		if (i != CHECK_RELAY)
+			run_check(&connect_checks[i], peer, set, &found[i]);
+		if (refusal == NULL && verdict_refuses(found[i].verdict))
+			refusal = &found[i];
 	}
 	return refusal;
 }

@@ -20,6 +20,7 @@ enum verdict {
 	V_DEFER,   /* refuse with 4xx */
 	V_REJECT,  /* refuse with 5xx */
 	V_DROP,	   /* close without a word */
+	V_PENDING, /* an answer that is still to come decides */
 	V_UNKNOWN, /* not found out: the test's setting decides */
 	V_MOVED,   /* recipient: refuse and name the new address */
 	V_FORWARD  /* recipient: goes to another address */
@@ -46,7 +47,7 @@ struct finding {
 	struct reason why;
 };
 
-#define CONNECT_CHECKS 2
+#define CONNECT_CHECKS 3
 
 /* "banned", "relay", ...: the name in the settings and in the log. */
 const char *check_name(enum test_id);
@@ -55,7 +56,8 @@ const char *verdict_name(enum verdict);
 bool verdict_refuses(enum verdict);
 
 /*
- * The connection tests, in their order, one finding each. Fills relay and
+ * The connection tests, in their order, one finding each, on what is known by
+ * now; to be made again when answers have come in. Fills relay and
  * relay_unknown of the peer. Returns the first finding that refuses, or NULL.
  */
 const struct finding *check_connect(struct peer *, const struct settings *,
@@ -86,6 +88,8 @@ bool recipient_always_open(const struct settings *, const struct mailbox *);
 /* The tests themselves, for the tables. */
 enum verdict
 check_banned(const struct peer *, const struct settings *, struct reason *);
+enum verdict
+check_rdns(const struct peer *, const struct settings *, struct reason *);
 enum verdict
 check_relay(const struct peer *, const struct settings *, struct reason *);
 enum verdict check_recipient(const struct peer *, const struct settings *,

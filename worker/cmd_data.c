@@ -128,6 +128,7 @@ static size_t
 trace(const struct session *s, char *buf, size_t size)
 {
 	char name[NAME_TEXT_MAX], date[64], to[MAILBOX_TEXT_MAX + 16] = "";
+	const char *confirmed = rdns_confirmed(&s->peer.rdns);
 	struct tm tm;
 	time_t now = time(NULL);
 	int n;
@@ -138,10 +139,15 @@ trace(const struct session *s, char *buf, size_t size)
 	if (s->env.nrcpts == 1)
 		snprintf(to, sizeof(to), "\r\n\tfor <%s>", s->env.rcpts);
 	n = snprintf(buf, size,
-	    "Received: from %s ([%s%s])\r\n"
+	    "Received: from %s (%s%s[%s%s])\r\n"
 	    "\tby %s with %s id %s%s;\r\n"
 	    "\t%s\r\n",
-	    name, s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
+	    name,
+	    confirmed != NULL  ? confirmed :
+		s->dns != NULL ? "unknown" :
+				 "",
+	    confirmed != NULL || s->dns != NULL ? " " : "",
+	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
 	    s->set->hostname, s->peer.esmtp ? "ESMTP" : "SMTP", s->ref, to,
 	    date);
 	return (size_t)n;
@@ -191,7 +197,7 @@ log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
 static void
 hand_over(struct session *s, int64_t begun_ms)
 {
-	char buf[MAILBOX_TEXT_MAX + 3 * NAME_TEXT_MAX + 256];
+	char buf[MAILBOX_TEXT_MAX + 4 * NAME_TEXT_MAX + 256];
 	struct hop_answer answer;
 	size_t len;
 

@@ -258,6 +258,7 @@ cmd_rcpt(struct session *s, const char *arg, const char *end)
 	struct rcpt r;
 
 	memset(&r, 0, sizeof(r));
+	session_settle(s);
 	if (s->env.nrcpts >= s->set->limits.recipients) {
 		reply_refuse_as(s, "limits", "recipients", 452, "4.5.3",
 		    "too many recipients in this transaction", NULL);

@@ -62,6 +62,12 @@ session_log(const struct session *s, struct logline *l, const char *event)
 	log_start(l, LOG_USUAL, event);
 	log_text(l, "ref", s->ref);
 	log_text(l, "client", s->peer.addr_text);
+	if (s->dns == NULL)
+		return;
+	if (rdns_confirmed(&s->peer.rdns) != NULL)
+		log_text(l, "name", rdns_confirmed(&s->peer.rdns));
+	else
+		log_text(l, "name_state", rdns_state_name(&s->peer.rdns));
 }
 
 /*
@@ -107,6 +113,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->peer.port = port;
 	addr_format(addr, s->peer.addr_text);
 	s->peer.lists = lists;
+	s->peer.rdns.ptr = DNS_NONE;
 	s->peer.now = (int64_t)time(NULL);
 
 	s->env.sender = "";
@@ -183,29 +190,125 @@ refuse_at_greeting(struct session *s, const struct finding *f, bool hold)
 		serve_refused(s);
 }
 
+/* What mode warn would have done, once for each test. */
+static void
+log_would(struct session *s)
+{
+	const struct finding *f;
+	int i;
+
+	for (i = 0; i < CONNECT_CHECKS; i++) {
+		f = &s->found[i];
+		if (s->set->tests[f->test].mode != MODE_WARN ||
+		    f->found == V_NEXT || f->found == V_PENDING ||
+		    f->found == V_UNKNOWN || (s->logged & 1u << i))
+			continue;
+		s->logged |= 1u << i;
+		reply_unspoken(s, check_name(f->test), "would",
+		    verdict_name(f->found), &f->why, NULL);
+	}
+}
+
+/* Make the tests on what is known by now. */
+static const struct finding *
+judge(struct session *s)
+{
+	const struct finding *refusal;
+
+	refusal = check_connect(&s->peer, s->set, s->found);
+	log_would(s);
+	return refusal;
+}
+
+static bool
+is_pending(const struct session *s)
+{
+	int i;
+
+	for (i = 0; i < CONNECT_CHECKS; i++)
+		if (s->found[i].found == V_PENDING)
+			return true;
+	return false;
+}
+
+/* Does any test, or the log, want the client's name? */
+static bool
+wants_name(const struct session *s)
+{
+	struct list_info relay = { .has_names = false };
+
+	if (s->peer.relay)
+		return false;
+	if (s->peer.lists != NULL)
+		generation_info(s->peer.lists, LIST_RELAY, &relay);
+	return s->set->tests[TEST_RDNS].mode != MODE_OFF ||
+	    (relay.has_names && s->set->tests[TEST_RELAY].mode != MODE_OFF);
+}
+
+/* All questions go out together; the answers come in while we talk. */
+static void
+ask_dns(struct session *s)
+{
+	s->dns = dns_begin(s->servers, &s->waiting,
+	    clock_ms() + s->set->dns_deadline_ms);
+	rdns_ask(&s->peer.rdns, s->dns, &s->peer.addr);
+	if (s->dns != NULL)
+		dns_send(s->dns);
+}
+
+void
+session_settle(struct session *s)
+{
+	const struct finding *refusal;
+
+	if (s->settled)
+		return;
+	refusal = judge(s);
+	while (is_pending(s) && s->dns != NULL && dns_is_open(s->dns) &&
+	    wait_for(&s->waiting, WAIT_DNS, POLLIN, s->deadline_ms) ==
+		WAIT_READY)
+		refusal = judge(s);
+	if (is_pending(s)) {
+		rdns_settle(&s->peer.rdns);
+		refusal = judge(s);
+	}
+	s->settled = true;
+	s->held = refusal;
+}
+
+static bool
+speaks_at_greeting(const struct session *s, const struct finding *refusal)
+{
+	return refusal != NULL &&
+	    s->set->tests[refusal->test].at == AT_GREETING;
+}
+
 /*
- * The connection tests. True: the client is greeted, and a refusal that waits
- * for RCPT is in s->held.
+ * The connection tests. True: the client is greeted; a refusal that waits for
+ * RCPT, or is not known yet, comes with session_settle.
  */
 static bool
 admit(struct session *s, unsigned held)
 {
+	const struct test_settings *rdns = &s->set->tests[TEST_RDNS];
 	const struct finding *refusal;
-	int i;
 
-	refusal = check_connect(&s->peer, s->set, s->found);
-	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (s->found[i].found != s->found[i].verdict &&
-		    s->found[i].found != V_UNKNOWN)
-			reply_unspoken(s, check_name(s->found[i].test), "would",
-			    verdict_name(s->found[i].found), &s->found[i].why,
-			    NULL);
-	if (refusal != NULL && s->set->tests[refusal->test].at == AT_GREETING) {
+	/* DNS is not asked before it is known that it matters. */
+	s->peer.rdns.ptr = DNS_ASKED;
+	refusal = judge(s);
+	s->peer.rdns.ptr = DNS_NONE;
+	if (!speaks_at_greeting(s, refusal) && wants_name(s)) {
+		ask_dns(s);
+		if (rdns->mode == MODE_ON && rdns->at == AT_GREETING) {
+			session_settle(s);
+			refusal = s->held;
+		}
+	}
+	if (speaks_at_greeting(s, refusal)) {
 		/* One that holds too many workers already is not kept. */
 		refuse_at_greeting(s, refusal, !too_many_sessions(s, held));
 		return false;
 	}
-	s->held = refusal;
 	if (too_many_sessions(s, held)) {
 		reply_refuse_as(s, "limits", "per-client", 421, "4.7.0",
 		    "too many sessions from your address", NULL);
@@ -371,6 +474,8 @@ session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	    ended_by_us(s))
 		linger(s);
 	deliver_close(&s->delivery);
+	dns_end(s->dns);
+	s->dns = NULL;
 	free(s->env.rcpts);
 	s->env.rcpts = NULL;
 	s->slot->sessions++;

@@ -40,6 +40,7 @@ struct session {
 	const struct settings *set;
 	struct slot *slot;
 	struct spool *spool;
+	const struct dns_servers *servers;
 	void (*left)(void *); /* called once when the worker is to leave */
 	void *left_arg;
 
@@ -47,6 +48,9 @@ struct session {
 	struct peer peer;
 	struct finding found[CONNECT_CHECKS];
 	const struct finding *held; /* a refusal that waits for RCPT */
+	unsigned logged;	    /* bits of found: would= was logged */
+	bool settled;		    /* all connection tests are decided */
+	struct dns *dns;	    /* questions of its own, or NULL */
 
 	enum phase phase;
 	bool over;	 /* no further command is taken */
@@ -74,6 +78,12 @@ struct session {
  */
 void session_run(struct session *, int fd, const struct addr *, uint16_t port,
     struct generation *);
+
+/*
+ * Wait for the answers that can still change the connection tests, up to their
+ * deadline, and decide them: before the first recipient.
+ */
+void session_settle(struct session *);
 
 /* End the session after the command in hand; why is a word for the log. */
 void session_end(struct session *, const char *why);

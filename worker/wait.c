@@ -119,6 +119,14 @@ tell_leaving(struct waiting *w)
 		left(w->arg);
 }
 
+static void
+run_background(struct waiting *w, bool readable)
+{
+	w->background_ms = w->background(w->background_arg, readable);
+	if (w->background_ms == 0)
+		w->background = NULL;
+}
+
 /*
  * The sources with events to wait for. One without is left out: poll(2) would
  * report at once, and for ever, that it hung up, and nobody would look.
@@ -134,6 +142,40 @@ gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES])
 			fds[i].fd = -1;
 }
 
+void
+wait_background(struct waiting *w, int fd,
+    int64_t (*run)(void *, bool readable), void *arg)
+{
+	w->background = run;
+	w->background_arg = arg;
+	w->background_ms = 0;
+	wait_set(w, WAIT_DNS, run != NULL ? fd : -1);
+	if (run != NULL)
+		run_background(w, false);
+}
+
+/* Until when to sleep: the deadline, or the background work before it. */
+static int64_t
+next_ms(const struct waiting *w, int64_t deadline_ms)
+{
+	if (w->background != NULL && w->background_ms < deadline_ms)
+		return w->background_ms;
+	return deadline_ms;
+}
+
+/* Run what is due or readable. True: it has run. */
+static bool
+see_background(struct waiting *w, const struct pollfd *pfd)
+{
+	bool readable = pfd->fd != -1 && pfd->revents != 0;
+
+	if (w->background == NULL ||
+	    (!readable && clock_ms() < w->background_ms))
+		return false;
+	run_background(w, readable);
+	return true;
+}
+
 enum wait_result
 wait_for(struct waiting *w, enum wait_source source, short events,
     int64_t deadline_ms)
@@ -141,6 +183,7 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 	struct pollfd fds[WAIT_SOURCES], *pfd = &w->fds[source];
 	struct timespec ts;
 	int64_t left;
+	bool ran;
 	int n;
 
 	for (;;) {
@@ -151,15 +194,23 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 		left = deadline_ms - clock_ms();
 		if (left <= 0)
 			return WAIT_LATE;
+		if ((left = next_ms(w, deadline_ms) - clock_ms()) < 0)
+			left = 0;
 		ts.tv_sec = left / 1000;
 		ts.tv_nsec = left % 1000 * 1000000;
 		pfd->events = events;
+		if (w->background != NULL)
+			w->fds[WAIT_DNS].events = POLLIN;
 		gather(w, fds);
 		n = ppoll(fds, WAIT_SOURCES, &ts, &waiting_mask);
-		pfd->events = 0;
+		pfd->events = w->fds[WAIT_DNS].events = 0;
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			abort(); /* a descriptor array of our own making */
-		if (n > 0 && fds[source].revents != 0)
+		if (n == -1)
+			continue;
+		ran = see_background(w, &fds[WAIT_DNS]);
+		if (source == WAIT_DNS ? ran :
+					 n > 0 && fds[source].revents != 0)
 			return WAIT_READY;
 	}
 }

@@ -30,6 +30,9 @@ struct waiting {
 	void (*left)(void *); /* called once when the worker is to leave */
 	void *arg;
 	bool deaf; /* between dot and reply: nothing hurries */
+	int64_t (*background)(void *, bool readable);
+	void *background_arg;
+	int64_t background_ms; /* when it is due; 0: there is none */
 };
 
 /* Milliseconds of CLOCK_MONOTONIC. */
@@ -51,7 +54,18 @@ bool wait_poked(void);
 void wait_init(struct waiting *);
 /* From now on source is fd; -1 takes it out. */
 void wait_set(struct waiting *, enum wait_source, int fd);
-/* Wait until source is ready for events (POLLIN, POLLOUT) or in error. */
+/*
+ * Work on WAIT_DNS that goes on whatever the session waits for: run is called
+ * now, when fd is readable and when its time comes; it returns the next time,
+ * or 0 when it is done. run NULL takes it out.
+ */
+void wait_background(struct waiting *, int fd,
+    int64_t (*run)(void *, bool readable), void *arg);
+
+/*
+ * Wait until source is ready for events (POLLIN, POLLOUT) or in error. For
+ * WAIT_DNS: until the background work has run.
+ */
 enum wait_result
 wait_for(struct waiting *, enum wait_source, short events, int64_t deadline_ms);
 

@@ -36,6 +36,7 @@ struct worker {
 	int epoll;
 	struct generation *lists;
 	struct spool spool;
+	struct dns_servers servers;
 	struct session session;
 };
 
@@ -273,6 +274,7 @@ prepare(struct worker *w)
 		start_failed(g->settings->spool_dir);
 		return -1;
 	}
+	dns_servers_find(&w->servers, g->settings);
 	if (sandbox_enter(g->sandbox) == -1) {
 		start_failed("sandbox");
 		return -1;
@@ -302,6 +304,7 @@ worker_main(const struct worker_start *given)
 	w->session.set = given->settings;
 	w->session.slot = given->slot;
 	w->session.spool = &w->spool;
+	w->session.servers = &w->servers;
 	w->session.left = close_listeners;
 	w->session.left_arg = w;
 	w->epoll = w->spool.fd = -1;

@@ -1,0 +1,80 @@
+/*
+ * DNS: all of udns. The questions of a session go out together and are
+ * answered while it waits for anything at all; none is asked, and no socket
+ * opened, where no test needs one.
+ *
+ * Every answer has three outcomes: what was asked for, nothing of the kind
+ * (NXDOMAIN or no such records: a fact), or unknown (no answer in time,
+ * SERVFAIL, truncated, garbled).
+ */
+#ifndef LICTOR_DNS_H
+#define LICTOR_DNS_H
+
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lists/list.h"
+
+struct settings;
+struct waiting;
+
+enum dns_state {
+	DNS_ASKED, /* no answer yet */
+	DNS_FOUND,
+	DNS_NONE,
+	DNS_UNKNOWN
+};
+
+#define DNS_SERVERS 6 /* as many as udns takes */
+#define DNS_ADDRS   16
+#define DNS_NAMES   8
+
+/* The name servers that a worker can send to. */
+struct dns_servers {
+	struct sockaddr_storage addrs[DNS_SERVERS];
+	size_t n;
+};
+
+struct dns_answer {
+	enum dns_state state;
+	unsigned n;			      /* of the records that are kept */
+	bool more;			      /* there were others */
+	struct addr addrs[DNS_ADDRS];	      /* of an address question */
+	char names[DNS_NAMES][NAME_TEXT_MAX]; /* of a reverse one: checked
+						 and in lower case */
+};
+
+/* Called once for every question; the answer is gone when it returns. */
+typedef void dns_done(void *arg, const struct dns_answer *);
+
+struct dns;
+
+/* The servers of the settings, without those that cannot be sent to. */
+void dns_servers_find(struct dns_servers *, const struct settings *);
+
+/*
+ * Open a context for one session. What is unanswered at the deadline is
+ * unknown. NULL: no socket or memory was to be had, so all is unknown.
+ */
+struct dns *
+dns_begin(const struct dns_servers *, struct waiting *, int64_t deadline_ms);
+/* Drop what is not answered, without a call, and close. */
+void dns_end(struct dns *);
+
+/* Ask for the names (PTR) of an address. -1: it cannot be asked. */
+int dns_ask_names(struct dns *, const struct addr *, dns_done *, void *arg);
+/* Ask for the addresses of a name in family 4 (A) or 6 (AAAA). */
+int dns_ask_addrs(struct dns *, const char *name, int family, dns_done *,
+    void *arg);
+/* Send what was asked; from then on it goes on whenever the session waits. */
+void dns_send(struct dns *);
+/* Is any question open? */
+bool dns_is_open(const struct dns *);
+
+/* The answer parser by itself, for the fuzzer; type 1, 12 or 28. */
+int dns_parse_packet(const unsigned char *packet, size_t len, int type,
+    struct dns_answer *);
+
+#endif
