@@ -362,3 +362,18 @@ def sink():
     yield start
     for s in started:
         s.close()
+
+
+@pytest.fixture
+def nsd():
+    """Start NSD with zones: nsd(zones_of({...}))."""
+    from nsd import Nsd
+    started = []
+
+    def start(zones):
+        started.append(Nsd(zones))
+        return started[-1]
+
+    yield start
+    for n in started:
+        n.close()
