@@ -66,12 +66,13 @@ class Client:
     """A client that says what it is told, octet for octet."""
 
     def __init__(self, port, source=None, timeout=10.0):
-        self.sock = socket.socket()
+        six = source is not None and ":" in source
+        self.sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(timeout)
         if source:
             self.sock.bind((source, 0))
-        self.sock.connect(("127.0.0.1", port))
+        self.sock.connect(("::1" if six else "127.0.0.1", port))
         self.buffer = b""
 
     def line(self):
