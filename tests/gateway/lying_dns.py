@@ -16,7 +16,7 @@ import struct
 import threading
 import time
 
-from dnslib import QTYPE, DNSRecord
+from dnslib import QTYPE
 
 A, PTR, CNAME, AAAA = 1, 12, 5, 28
 SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
@@ -36,14 +36,18 @@ def wire(name):
 
 
 class Question:
+    """What was asked; its name may hold any octets, which dnslib refuses."""
+
     def __init__(self, octets):
-        record = DNSRecord.parse(octets)
-        self.id = record.header.id
-        self.type = record.q.qtype
-        self.name = ".".join(l.decode("latin-1").lower()
-                             for l in record.q.qname.label)
-        self.section = wire(list(record.q.qname.label)) + \
-            struct.pack("!HH", self.type, record.q.qclass)
+        self.id, flags, questions = struct.unpack_from("!3H", octets)
+        labels, at = [], 12
+        while (length := octets[at]) != 0:
+            labels.append(octets[at + 1:at + 1 + length])
+            at += 1 + length
+        self.type, kind = struct.unpack_from("!HH", octets, at + 1)
+        assert questions == 1 and kind == 1 and not flags & 0x8000
+        self.name = b".".join(labels).decode("latin-1").lower()
+        self.section = octets[12:at + 5]
 
     def __repr__(self):
         return f"{self.name} {QTYPE.get(self.type)}"
@@ -340,7 +344,7 @@ class LyingDns:
                 now = time.monotonic()
                 try:
                     q = Question(octets)
-                except Exception:  # no question that dnslib understands
+                except (AssertionError, IndexError, struct.error):
                     continue
                 with self.lock:
                     self.asked.append(q)

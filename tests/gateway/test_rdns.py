@@ -440,7 +440,7 @@ def test_allow_grants_no_relay(named, dns):
 
 # ---- list relay with names
 
-RELAY = f"""
+RELAY = """
 .trusted.example
 one.example relay
 bad.trusted.example deny

@@ -1,19 +1,20 @@
 """Reverse DNS is never in the way: what is waited for, and how long."""
 
 import contextlib
-import os
+import signal
 import socket
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import SANITIZED, free_port
-from lying_dns import (A, NXDOMAIN, PTR, SERVFAIL, LyingDns, address, cname,
-                       delayed, ptr, rcode, reverse, silent)
+from conftest import SANITIZED
+from lying_dns import (NXDOMAIN, PTR, SERVFAIL, LyingDns, address, delayed,
+                       ptr, rcode, reverse, silent)
 from proc import Strace, has_ipv6, quiet
 from rdns import (FOREIGN, MESSAGE, OURS, asking, code, received_name,
-                  session, session_state, test_section)
+                  session, session_state)
 
 ME, ELSE, GOOD = "127.4.0.1", "127.9.9.9", "good.example"
 SLACK = 600 if SANITIZED else 100  # ms
@@ -178,9 +179,6 @@ def test_a_client_that_leaves_is_not_waited_for(dns):
 
 
 # ---- clients who cost no question
-
-BY_ADDRESS = {"banned": f"{ME}\n", "relay": "127.4.0.2\n"}
-
 
 @pytest.mark.parametrize("at", ("greeting", "rcpt"))
 @pytest.mark.parametrize("ban", ("reject", "defer", "drop"))
@@ -452,7 +450,7 @@ def test_reload_changes_the_servers(dns):
             assert session_state(session(g, ME)) == ("name", GOOD)
             g.settings["nameservers"] = f'{{"{other.address}"}}'
             g.write_conf()
-            g.signal(__import__("signal").SIGHUP)
+            g.signal(signal.SIGHUP)
             g.wait_event("reload")
             end = time.monotonic() + 5
             while session_state(session(g, ME))[1] != "other.example":
@@ -461,7 +459,6 @@ def test_reload_changes_the_servers(dns):
 
 def test_many_sessions_at_once(dns):
     """Each gets the answer to its own questions."""
-    from concurrent.futures import ThreadPoolExecutor
     sources = [f"127.4.1.{i}" for i in range(1, 25)]
     for i, s in enumerate(sources):
         dns.host(f"h{i}.example", s)
