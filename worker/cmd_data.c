@@ -180,6 +180,7 @@ log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
 	struct logline l;
 
 	session_log(s, &l, "message");
+	session_log_name(s, &l);
 	log_text(&l, "helo", s->peer.helo);
 	log_format(&l, "from", "<%s>", s->env.sender);
 	log_recipients(&l, &s->env);

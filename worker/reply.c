@@ -100,6 +100,7 @@ log_refusal(struct session *s, struct logline *l, const char *test,
     const struct reason *why, const char *to)
 {
 	session_log(s, l, "refuse");
+	session_log_name(s, l);
 	log_text(l, "helo", s->peer.helo);
 	if (s->phase & (PH_MAIL | PH_RCPT))
 		log_format(l, "from", "<%s>", s->peer.sender.text);

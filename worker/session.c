@@ -62,6 +62,11 @@ session_log(const struct session *s, struct logline *l, const char *event)
 	log_start(l, LOG_USUAL, event);
 	log_text(l, "ref", s->ref);
 	log_text(l, "client", s->peer.addr_text);
+}
+
+void
+session_log_name(const struct session *s, struct logline *l)
+{
 	if (s->dns == NULL)
 		return;
 	if (rdns_confirmed(&s->peer.rdns) != NULL)
@@ -446,6 +451,7 @@ log_session(struct session *s)
 	struct logline l;
 
 	session_log(s, &l, "session");
+	session_log_name(s, &l);
 	log_text(&l, "helo", s->peer.helo);
 	log_number(&l, "messages", s->messages);
 	log_number(&l, "refusals", s->refusals);

@@ -97,4 +97,7 @@ void session_reset(struct session *);
 /* Begin a log line that tells which session and client it is about. */
 void session_log(const struct session *, struct logline *, const char *event);
 
+/* The client's confirmed name, or why there is none. */
+void session_log_name(const struct session *, struct logline *);
+
 #endif
