@@ -89,7 +89,10 @@ take_name(struct dns_answer *a, const struct dns_parse *p,
 		a->n++;
 }
 
-/* The records of one type; what udns wants: 0 and a result, or its error. */
+/*
+ * The records of one type, cur standing behind the question's name; what udns
+ * wants: 0 and a result, or its error.
+ */
 static int
 parse(const unsigned char *question, const unsigned char *packet,
     const unsigned char *cur, const unsigned char *end, int type,
@@ -100,6 +103,9 @@ parse(const unsigned char *question, const unsigned char *packet,
 	int r;
 
 	memset(a, 0, sizeof(*a));
+	if (end - cur <
+	    4) /* type and class: udns asserts that they are there */
+		return DNS_E_PROTOCOL;
 	dns_initparse(&p, question, packet, cur, end);
 	p.dnsp_qcls = DNS_C_IN;
 	p.dnsp_qtyp = (enum dns_type)type;
@@ -157,10 +163,9 @@ dns_parse_packet(const unsigned char *packet, size_t len, int type,
 	unsigned char question[DNS_MAXDN];
 
 	if (len < DNS_HSIZE ||
-	    dns_getdn(packet, &cur, end, question, sizeof(question)) <= 0 ||
-	    end - cur < 4)
+	    dns_getdn(packet, &cur, end, question, sizeof(question)) <= 0)
 		return -1;
-	return parse(question, packet, cur + 4, end, type, a);
+	return parse(question, packet, cur, end, type, a);
 }
 
 /* ------------------------------------------------------------------ servers */
