@@ -36,6 +36,7 @@ static struct gear {
 	struct settings set;
 	struct slot slot;
 	struct spool spool;
+	struct dns_servers servers;
 	struct session session;
 	struct generation *lists;
 	int stderr_fd, null_fd;
@@ -137,6 +138,7 @@ set_up(void)
 	gear.session.set = set;
 	gear.session.slot = &gear.slot;
 	gear.session.spool = &gear.spool;
+	gear.session.servers = &gear.servers; /* none: names are unknown */
 	gear.stderr_fd = dup(STDERR_FILENO);
 	gear.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (__sanitizer_set_report_fd != NULL)
