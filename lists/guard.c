@@ -8,6 +8,7 @@
 
 #include "lists/guard.h"
 #include "lists/key.h"
+#include "lists/suffix.h"
 #include "lists/table.h"
 
 #define OVERRIDE   "(-f overrides)"
@@ -395,6 +396,27 @@ guard_null_sender(const struct guard *g)
 		    "refusing <> refuses all bounces " OVERRIDE);
 }
 
+/* A name below which anybody can register is everybody's. */
+static void
+guard_relay_names(const struct guard *g)
+{
+	const struct source *s = g->lists[LIST_RELAY];
+	const struct entry *e;
+	const char *name;
+
+	for (e = s->entries; e < s->entries + s->n; e++) {
+		if (e->key[0] != '=' || e->action != ACT_RELAY ||
+		    !is_live(g, e))
+			continue;
+		name = e->key + (e->key[1] == '.' ? 2 : 1);
+		if (suffix_is_public(name))
+			report_error(g->report, e->file, e->line,
+			    "%.60s is a public suffix: anybody can have a "
+			    "name below it " OVERRIDE,
+			    e->key + 1);
+	}
+}
+
 void
 guard_lists(const struct guard *g, unsigned changed)
 {
@@ -412,6 +434,8 @@ guard_lists(const struct guard *g, unsigned changed)
 		guard_domains(g);
 	if (changed & BIT(LIST_ROUTES))
 		guard_maildirs(g);
+	if (changed & BIT(LIST_RELAY))
+		guard_relay_names(g);
 	if (changed & BIT(LIST_SENDERS))
 		guard_null_sender(g);
 }

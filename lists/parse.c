@@ -98,6 +98,26 @@ next(struct parser *ps)
 	return -1;
 }
 
+/*
+ * A name that may send to anywhere: never a whole top-level domain, nor an
+ * address that was mistyped. A top-level domain is two letters at least, or
+ * xn-- and more (RFC 3696 section 2).
+ */
+static const char *
+relay_name_trouble(const char *name)
+{
+	const char *p, *top = strrchr(name, '.');
+
+	if (strchr(name + 1, '.') == NULL)
+		return "a name in list relay has two labels at least";
+	top++;
+	for (p = top; *p >= 'a' && *p <= 'z'; p++)
+		continue;
+	if (p - top >= 2 && (*p == '\0' || strncmp(top, "xn--", 4) == 0))
+		return NULL;
+	return "a name in list relay ends in a top-level domain";
+}
+
 static int
 parse_key(struct parser *ps)
 {
@@ -112,10 +132,8 @@ parse_key(struct parser *ps)
 		    kind->name, kind->expected);
 		return -1;
 	}
-	if (ps->source->id == LIST_RELAY && ps->key.kind == KEY_NAME) {
-		why = strchr(ps->key.text + 2, '.') == NULL ?
-		    "a name in list relay has two labels at least" :
-		    "names need reverse DNS, which this version does not ask";
+	if (ps->source->id == LIST_RELAY && ps->key.kind == KEY_NAME &&
+	    (why = relay_name_trouble(ps->key.text + 1)) != NULL) {
 		report_error(ps->report, ps->file, ps->line, "`%.60s`: %s",
 		    t->text, why);
 		return -1;

@@ -237,6 +237,29 @@ source_parse_text(struct source *s, const char *name, const char *text,
 	}
 }
 
+/* Say once of entries that are for a later version that they do nothing. */
+static void
+warn_unused(const struct source *s, struct report *r)
+{
+	const struct list_kind *kind = list_kind(s->id);
+	size_t i;
+
+	if (kind->unused == kind->keys && s->n > 0)
+		report_warning(r, kind->name, 0,
+		    "list %s is compiled but not consulted in this version",
+		    kind->name);
+	else if (kind->unused == KEY_SCOPED)
+		for (i = 0; i < s->n; i++) {
+			if (strncmp(s->entries[i].key, "=helo:", 6) != 0)
+				continue;
+			report_warning(r, kind->name, 0,
+			    "helo: entries of list %s are not consulted in "
+			    "this version",
+			    kind->name);
+			break;
+		}
+}
+
 void
 source_parse(struct source *s, struct report *r)
 {
@@ -250,8 +273,5 @@ source_parse(struct source *s, struct report *r)
 		f->text = NULL;
 	}
 	source_merge(s, r);
-	if (s->n > 0 && list_kind(s->id)->unused)
-		report_warning(r, list_name(s->id), 0,
-		    "list %s is compiled but not consulted in this version",
-		    list_name(s->id));
+	warn_unused(s, r);
 }

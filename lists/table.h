@@ -20,7 +20,7 @@ struct list_kind {
 	unsigned keys;	      /* enum key_kind */
 	unsigned actions;     /* BIT(enum list_action) */
 	int first;	      /* the action of an entry without one, or -1 */
-	bool unused;	      /* nothing consults it in this version */
+	unsigned unused;      /* those of keys that nothing consults yet */
 	const char *expected; /* what a key should be, for messages */
 };
 

@@ -38,6 +38,12 @@ static const struct {
 	    ".example.org smtp:10.0.0.2\n"
 	    ".net smtp:10.0.0.3\n"
 	    "* smtp:10.0.0.4\n" },
+	{ "relay",
+	    "10.0.0.0/8\n"
+	    "mail.example.org\n"
+	    ".office.example\n"
+	    "bad.office.example deny\n"
+	    ".gone.example until=2029-01-01\n" },
 	{ "senders", "<> allow\n@spam.example\n" },
 	{ "names", "bad.example\n.dyn.example\nhelo:localhost allow\n" },
 	{ "words", "\"buy now\" tag\n" },
@@ -114,6 +120,18 @@ static const struct {
 	{ LIST_ROUTES, "x@example.net", ".net smtp", MATCH_PARENT, 0 },
 	{ LIST_ROUTES, "x@example.com", "* smtp", MATCH_ANY, 0 },
 	{ LIST_ROUTES, "example.com", "* smtp", MATCH_ANY, 0 },
+	{ LIST_RELAY, "10.1.2.3", "10.0.0.0/8 relay", MATCH_DOMAIN, 8 },
+	{ LIST_RELAY, "Mail.example.org", "mail.example.org relay", MATCH_EXACT,
+	    0 },
+	{ LIST_RELAY, "a.mail.example.org", NULL, 0, 0 },
+	{ LIST_RELAY, "a.b.office.example", ".office.example relay",
+	    MATCH_PARENT, 0 },
+	{ LIST_RELAY, "office.example", ".office.example relay", MATCH_PARENT,
+	    0 },
+	{ LIST_RELAY, "bad.office.example", "bad.office.example deny",
+	    MATCH_EXACT, 0 },
+	{ LIST_RELAY, "xoffice.example", NULL, 0, 0 },
+	{ LIST_RELAY, "a.gone.example", NULL, 0, 0 },
 	{ LIST_SENDERS, "<>", "<> allow", MATCH_EXACT, 0 },
 	{ LIST_SENDERS, "x@spam.example", "@spam.example reject", MATCH_DOMAIN,
 	    0 },

@@ -160,6 +160,38 @@ test_same_bytes(void **state)
 	fixture_teardown((void **)&other);
 }
 
+/* What is for a later version is said to do nothing, and only that. */
+static void
+test_unused(void **state)
+{
+	static const struct {
+		const char *list, *text, *message; /* "": none */
+	} rows[] = {
+		{ "names", "a.example\n.b.example\n", "" },
+		{ "names", "a.example\nhelo:b.example\nHELO:.c.example\n",
+		    "names:0: warning: helo: entries of list names are not "
+		    "consulted in this version\n" },
+		{ "relay", "a.example.org\n.example.net\n10.0.0.0/8\n", "" },
+		{ "senders", "@a.example\n",
+		    "senders:0: warning: list senders is compiled but not "
+		    "consulted in this version\n" },
+		{ "words", "x\n",
+		    "words:0: warning: list words is compiled but not "
+		    "consulted in this version\n" },
+	};
+	struct fixture *f;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(rows); i++) {
+		fixture_setup((void **)&f);
+		fixture_write(f, rows[i].list, rows[i].text);
+		assert_int_equal(fixture_compile(f), COMPILE_DONE);
+		assert_string_equal(f->messages, rows[i].message);
+		fixture_teardown((void **)&f);
+	}
+}
+
 /* An error in one list leaves all lists as they were. */
 static void
 test_errors(void **state)
@@ -547,6 +579,7 @@ main(void)
 		TEST(test_first),
 		TEST(test_refresh),
 		TEST(test_same_bytes),
+		TEST(test_unused),
 		TEST(test_errors),
 		TEST(test_damage),
 		TEST(test_in_place),

@@ -38,6 +38,14 @@ static const struct {
 	{ "banned", "172.16.0.7\n", NULL },
 	{ "banned", "172.16.9.0/24\n", NULL },
 
+	{ "relay", "mail.example.org\n.example.co.uk\n.co.example\n", NULL },
+	{ "relay", ".co.uk\n",
+	    "relay:1: .co.uk is a public suffix: anybody can have a name" },
+	{ "relay", "\nCOM.AU\n", "relay:2: com.au is a public suffix" },
+	{ "relay", ".uk.com\n", "relay:1: .uk.com is a public suffix" },
+	{ "relay", ".school.nz until=2020-01-01\n.co.jp deny\n", NULL },
+	{ "relay", ".c.uk\n.o.jp\n.coco.jp\n.x.co.jp\n", NULL },
+
 	{ "domains", "example.org\nexample.com\n",
 	    "domains:2: example.com has no route" },
 	{ "domains", "example.org\n.example.org\n",
