@@ -77,7 +77,7 @@ def session(g, source=None, to=(OURS,), data=None, helo="client.example",
             got.data_ms = since()
             assert c.say("QUIT").startswith("221")
             ref = wait_until(
-                lambda: re.search(rf"event=connect ref=(\S+) client=\S+ "
+                lambda: re.search(rf"event=connect ref=(\S+) client=\S+.* "
                                   rf"port={port}\b", g.log()[before:]),
                 what="event=connect").group(1)
             wait_until(lambda: f"event=session ref={ref} " in g.log(),
