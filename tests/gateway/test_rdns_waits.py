@@ -278,7 +278,7 @@ def bad_server(kind):
             pytest.skip("there is no IPv6")
         yield f"[::1]:{closed_port()}"
     else:  # no socket of ours may send there, so nothing ever leaves
-        yield "255.255.255.255:53"
+        yield f"255.255.255.255:{closed_port()}"
 
 
 BAD = ("silent", "servfail", "refused", "closed", "closed IPv6", "unsendable")
