@@ -53,7 +53,8 @@ sum_up(const struct source *s, struct totals *t)
 		    encode(value, &s->entries[i]);
 		if (key_to_prefix(&p, s->entries[i].key,
 			strlen(s->entries[i].key)) == -1)
-			t->names = true;
+			/* A scoped name is no name of a client. */
+			t->names |= strchr(s->entries[i].key, ':') == NULL;
 		else if (p.addr.family == 4)
 			t->v4[p.len] = true;
 		else

@@ -190,7 +190,7 @@ void generation_close(struct generation *);
 /* Number of records, whether any key is a name, and so on, of one list. */
 struct list_info {
 	uint64_t count;
-	bool has_names; /* at least one key is a name (list relay) */
+	bool has_names; /* at least one key is a name (names, relay) */
 	const char
 	    *first; /* domains: the first plain domain as written, or "" */
 };

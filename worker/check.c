@@ -30,8 +30,6 @@ static const char *const verdict_names[] = {
 	[V_FORWARD] = "forward",
 };
 
-#define CHECK_RELAY 2 /* its row */
-
 /* The connection tests, in the order in which they are judged and logged. */
 static const struct check {
 	enum test_id test;

@@ -48,6 +48,7 @@ struct finding {
 };
 
 #define CONNECT_CHECKS 3
+#define CHECK_RELAY    2 /* the row of relay among them */
 
 /* "banned", "relay", ...: the name in the settings and in the log. */
 const char *check_name(enum test_id);

@@ -82,28 +82,31 @@ unknown(struct reason *why)
 {
 	why->code = "rdns-unknown";
 	why->status = "4.4.3";
-	why->text = "the name of your address is not known now, "
-		    "try again later";
+	why->text = "your address's name is not known now, try again later";
 	return V_UNKNOWN;
 }
 
+/* RFC 7372: 5.7.25, reverse DNS validation failed. */
 static enum verdict
 level_failed(struct reason *why, enum rdns_require require)
 {
-	static const struct {
-		const char *code, *text;
-	} levels[] = {
-		[RDNS_NONE] = { "", "" },
-		[RDNS_NAME] = { "rdns-none", "your address has no name" },
-		[RDNS_RESOLVES] = { "rdns-unresolved",
-		    "the name of your address does not resolve" },
-		[RDNS_MATCHES] = { "rdns-mismatch",
-		    "the name of your address does not lead back to it" },
-	};
-
-	why->code = levels[require].code;
-	why->status = "5.7.25"; /* RFC 7372 */
-	why->text = levels[require].text;
+	why->status = "5.7.25";
+	switch (require) {
+	case RDNS_NONE:
+		break;
+	case RDNS_NAME:
+		why->code = "rdns-none";
+		why->text = "your address has no name";
+		break;
+	case RDNS_RESOLVES:
+		why->code = "rdns-unresolved";
+		why->text = "the name of your address does not resolve";
+		break;
+	case RDNS_MATCHES:
+		why->code = "rdns-mismatch";
+		why->text = "your address's name does not lead back to it";
+		break;
+	}
 	return V_REJECT;
 }
 
@@ -123,11 +126,11 @@ entry_refuses(struct reason *why, const struct list_entry *entry)
 static bool
 matters(const struct peer *peer, const struct test_settings *t)
 {
-	struct list_info names = { .count = 1 };
+	struct list_info names = { .has_names = true };
 
 	if (peer->lists != NULL)
 		generation_info(peer->lists, LIST_NAMES, &names);
-	return t->require != RDNS_NONE || names.count > 0;
+	return t->require != RDNS_NONE || names.has_names;
 }
 
 enum verdict

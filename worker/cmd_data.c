@@ -143,10 +143,10 @@ trace(const struct session *s, char *buf, size_t size)
 	    "\tby %s with %s id %s%s;\r\n"
 	    "\t%s\r\n",
 	    name,
-	    confirmed != NULL  ? confirmed :
-		s->dns != NULL ? "unknown" :
-				 "",
-	    confirmed != NULL || s->dns != NULL ? " " : "",
+	    confirmed != NULL ? confirmed :
+		s->named      ? "unknown" :
+				"",
+	    confirmed != NULL || s->named ? " " : "",
 	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
 	    s->set->hostname, s->peer.esmtp ? "ESMTP" : "SMTP", s->ref, to,
 	    date);

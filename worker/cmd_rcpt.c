@@ -100,9 +100,15 @@ static bool
 destination(struct session *s, struct rcpt *r)
 {
 	struct reason why;
+	enum verdict v;
 
 	memset(&why, 0, sizeof(why));
-	switch (check_destination(&s->peer, s->set, &r->to, &why)) {
+	v = check_destination(&s->peer, s->set, &r->to, &why);
+	if (v == V_DEFER && s->peer.relay_unknown) {
+		session_settle(s, true);
+		v = check_destination(&s->peer, s->set, &r->to, &why);
+	}
+	switch (v) {
 	case V_NEXT:
 		r->ours = true;
 		return true;
@@ -258,7 +264,7 @@ cmd_rcpt(struct session *s, const char *arg, const char *end)
 	struct rcpt r;
 
 	memset(&r, 0, sizeof(r));
-	session_settle(s);
+	session_settle(s, false);
 	if (s->env.nrcpts >= s->set->limits.recipients) {
 		reply_refuse_as(s, "limits", "recipients", 452, "4.5.3",
 		    "too many recipients in this transaction", NULL);

@@ -47,7 +47,8 @@ name_text(char out[NAME_TEXT_MAX], const unsigned char *dn)
 	size_t n = 0, len;
 
 	for (; (len = *dn) != 0; dn += len + 1) {
-		if (len > 63 || n + len + 2 > sizeof(text))
+		if (len > 63 || n + len + 2 > sizeof(text) ||
+		    memchr(dn + 1, '.', len) != NULL)
 			return -1;
 		memcpy(text + n, dn + 1, len);
 		n += len;

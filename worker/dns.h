@@ -28,7 +28,7 @@ enum dns_state {
 };
 
 #define DNS_SERVERS 6 /* as many as udns takes */
-#define DNS_ADDRS   16
+#define DNS_ADDRS   64
 #define DNS_NAMES   8
 
 /* The name servers that a worker can send to. */

@@ -67,7 +67,7 @@ session_log(const struct session *s, struct logline *l, const char *event)
 void
 session_log_name(const struct session *s, struct logline *l)
 {
-	if (s->dns == NULL)
+	if (!s->named)
 		return;
 	if (rdns_confirmed(&s->peer.rdns) != NULL)
 		log_text(l, "name", rdns_confirmed(&s->peer.rdns));
@@ -225,15 +225,20 @@ judge(struct session *s)
 	return refusal;
 }
 
+/*
+ * Can an answer that is still to come change what this recipient hears? May
+ * the client relay, a refusal by its name is cleared.
+ */
 static bool
-is_pending(const struct session *s)
+must_wait(const struct session *s, const struct finding *refusal, bool foreign)
 {
+	bool relay = s->found[CHECK_RELAY].found == V_PENDING;
 	int i;
 
 	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (s->found[i].found == V_PENDING)
+		if (i != CHECK_RELAY && s->found[i].found == V_PENDING)
 			return true;
-	return false;
+	return relay && (foreign || refusal != NULL);
 }
 
 /* Does any test, or the log, want the client's name? */
@@ -254,6 +259,7 @@ wants_name(const struct session *s)
 static void
 ask_dns(struct session *s)
 {
+	s->named = true;
 	s->dns = dns_begin(s->servers, &s->waiting,
 	    clock_ms() + s->set->dns_deadline_ms);
 	rdns_ask(&s->peer.rdns, s->dns, &s->peer.addr);
@@ -262,22 +268,22 @@ ask_dns(struct session *s)
 }
 
 void
-session_settle(struct session *s)
+session_settle(struct session *s, bool foreign)
 {
 	const struct finding *refusal;
 
-	if (s->settled)
-		return;
+	if (!s->named)
+		return; /* nothing has been asked */
 	refusal = judge(s);
-	while (is_pending(s) && s->dns != NULL && dns_is_open(s->dns) &&
+	while (must_wait(s, refusal, foreign) && s->dns != NULL &&
+	    dns_is_open(s->dns) &&
 	    wait_for(&s->waiting, WAIT_DNS, POLLIN, s->deadline_ms) ==
 		WAIT_READY)
 		refusal = judge(s);
-	if (is_pending(s)) {
+	if (must_wait(s, refusal, foreign)) {
 		rdns_settle(&s->peer.rdns);
 		refusal = judge(s);
 	}
-	s->settled = true;
 	s->held = refusal;
 }
 
@@ -305,10 +311,11 @@ admit(struct session *s, unsigned held)
 	if (!speaks_at_greeting(s, refusal) && wants_name(s)) {
 		ask_dns(s);
 		if (rdns->mode == MODE_ON && rdns->at == AT_GREETING) {
-			session_settle(s);
+			session_settle(s, false);
 			refusal = s->held;
 		}
 	}
+	s->held = refusal;
 	if (speaks_at_greeting(s, refusal)) {
 		/* One that holds too many workers already is not kept. */
 		refuse_at_greeting(s, refusal, !too_many_sessions(s, held));

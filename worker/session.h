@@ -49,7 +49,7 @@ struct session {
 	struct finding found[CONNECT_CHECKS];
 	const struct finding *held; /* a refusal that waits for RCPT */
 	unsigned logged;	    /* bits of found: would= was logged */
-	bool settled;		    /* all connection tests are decided */
+	bool named;		    /* its names were asked for */
 	struct dns *dns;	    /* questions of its own, or NULL */
 
 	enum phase phase;
@@ -80,10 +80,11 @@ void session_run(struct session *, int fd, const struct addr *, uint16_t port,
     struct generation *);
 
 /*
- * Wait for the answers that can still change the connection tests, up to their
- * deadline, and decide them: before the first recipient.
+ * Wait for the answers that can still change what a recipient hears, up to
+ * their deadline, and judge anew. For a foreign one, whether the client may
+ * relay is among that.
  */
-void session_settle(struct session *);
+void session_settle(struct session *, bool foreign);
 
 /* End the session after the command in hand; why is a word for the log. */
 void session_end(struct session *, const char *why);
