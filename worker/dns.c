@@ -104,8 +104,8 @@ parse(const unsigned char *question, const unsigned char *packet,
 	int r;
 
 	memset(a, 0, sizeof(*a));
-	if (end - cur <
-	    4) /* type and class: udns asserts that they are there */
+	/* udns asserts that type and class are there, and takes questions. */
+	if (end - cur < 4 || !dns_qr(packet))
 		return DNS_E_PROTOCOL;
 	dns_initparse(&p, question, packet, cur, end);
 	p.dnsp_qcls = DNS_C_IN;
