@@ -104,7 +104,7 @@ destination(struct session *s, struct rcpt *r)
 
 	memset(&why, 0, sizeof(why));
 	v = check_destination(&s->peer, s->set, &r->to, &why);
-	if (v == V_DEFER && s->peer.relay_unknown) {
+	if (v != V_NEXT && s->found[CHECK_RELAY].found == V_PENDING) {
 		session_settle(s, true);
 		v = check_destination(&s->peer, s->set, &r->to, &why);
 	}
