@@ -6,6 +6,7 @@
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #include <errno.h>
@@ -184,48 +185,52 @@ connect_logger(void)
 }
 
 static int
-send_datagram(const char *buf, size_t len)
+send_datagram(const struct msghdr *msg)
 {
-	if (out.fd != -1 && send(out.fd, buf, len, MSG_NOSIGNAL) != -1)
+	if (out.fd != -1 && sendmsg(out.fd, msg, MSG_NOSIGNAL) != -1)
 		return 0;
 	if (out.fd != -1 && errno != ECONNREFUSED && errno != ENOENT &&
 	    errno != ENOTCONN && errno != ECONNRESET)
 		return -1;
 	if (connect_logger() == -1)
 		return -1;
-	return send(out.fd, buf, len, MSG_NOSIGNAL) == -1 ? -1 : 0;
+	return sendmsg(out.fd, msg, MSG_NOSIGNAL) == -1 ? -1 : 0;
 }
 
 static int
 send_syslog(struct logline *l)
 {
-	char buf[LOG_LINE_MAX + 64], stamp[32];
+	char head[96], stamp[32];
+	struct iovec iov[2] = { { .iov_base = head },
+		{ .iov_base = l->text, .iov_len = l->len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct tm tm;
 	time_t now;
-	int n;
 
 	now = time(NULL);
 	localtime_r(&now, &tm);
 	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-	n = snprintf(buf, sizeof(buf), "<%d>%s lictord[%d]: %.*s",
-	    FACILITY_MAIL | (int)l->level, stamp, out.pid, (int)l->len,
-	    l->text);
-	return send_datagram(buf, (size_t)n);
+	iov[0].iov_len = (size_t)snprintf(head, sizeof(head),
+	    "<%d>%s lictord[%d]: ", FACILITY_MAIL | (int)l->level, stamp,
+	    out.pid);
+	return send_datagram(&msg);
 }
 
 static int
 send_stderr(struct logline *l)
 {
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
-	char buf[LOG_LINE_MAX + 64];
-	int n;
+	char head[32];
+	struct iovec iov[2] = { { .iov_base = head },
+		{ .iov_base = l->text, .iov_len = l->len + 1 } };
 
 	/* A reader that stands still must not make a session do so. */
 	if (out.may_block && poll(&pfd, 1, 0) != 1)
 		return -1;
-	n = snprintf(buf, sizeof(buf), "lictord[%d]: %.*s\n", out.pid,
-	    (int)l->len, l->text);
-	return write(STDERR_FILENO, buf, (size_t)n) == -1 ? -1 : 0;
+	iov[0].iov_len = (size_t)snprintf(head, sizeof(head),
+	    "lictord[%d]: ", out.pid);
+	l->text[l->len] = '\n'; /* there is room for one octet more */
+	return writev(STDERR_FILENO, iov, 2) == -1 ? -1 : 0;
 }
 
 void
