@@ -718,12 +718,24 @@ make_children(void)
 	return children;
 }
 
+/* Its path is not to lie on the stack that every worker inherits. */
+static __attribute__((noinline)) int
+open_board(struct pool *p)
+{
+	char path[4096];
+
+	if (board_open(&p->board, p->now.settings->run_dir, path,
+		sizeof(path)) == 0)
+		return 0;
+	log_event(LOG_BAD, "start", "%s: %s", path, strerror(errno));
+	return -1;
+}
+
 int
 pool_run(struct settings *set, struct listeners *listeners,
     struct pidfh *pidfile)
 {
 	struct pool *p = calloc(1, sizeof(*p));
-	char path[4096];
 	int code = 1;
 
 	if (p == NULL)
@@ -739,10 +751,8 @@ pool_run(struct settings *set, struct listeners *listeners,
 		log_event(LOG_BAD, "start", "%s", strerror(errno));
 		goto out;
 	}
-	if (board_open(&p->board, set->run_dir, path, sizeof(path)) == -1) {
-		log_event(LOG_BAD, "start", "%s: %s", path, strerror(errno));
+	if (open_board(p) == -1)
 		goto out;
-	}
 	if (pipe2(p->wake, O_CLOEXEC | O_NONBLOCK) == -1) {
 		log_event(LOG_BAD, "start", "pipe: %s", strerror(errno));
 		goto out;

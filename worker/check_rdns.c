@@ -138,7 +138,7 @@ check_rdns(const struct peer *peer, const struct settings *set,
     struct reason *why)
 {
 	const struct test_settings *t = &set->tests[TEST_RDNS];
-	const struct rdns *r = &peer->rdns;
+	const struct rdns *r = peer->rdns;
 	struct tally tally = { .damaged = peer->lists == NULL };
 	enum verdict level;
 	unsigned i;

@@ -10,7 +10,7 @@
 static enum verdict
 by_name(const struct peer *peer, struct reason *why)
 {
-	const struct rdns *r = &peer->rdns;
+	const struct rdns *r = peer->rdns;
 	struct list_info info;
 	struct list_entry entry;
 	bool asked, unknown;

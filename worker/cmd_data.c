@@ -128,7 +128,7 @@ static size_t
 trace(const struct session *s, char *buf, size_t size)
 {
 	char name[NAME_TEXT_MAX], date[64], to[MAILBOX_TEXT_MAX + 16] = "";
-	const char *confirmed = rdns_confirmed(&s->peer.rdns);
+	const char *confirmed = rdns_confirmed(s->peer.rdns);
 	struct tm tm;
 	time_t now = time(NULL);
 	int n;

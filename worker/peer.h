@@ -29,8 +29,9 @@ struct peer {
 	uint16_t port;
 	char addr_text[ADDR_TEXT_MAX];
 	const struct generation *lists; /* NULL: there are none to be had */
-	int64_t now;	  /* seconds since 1970 UTC, of the session's start */
-	struct rdns rdns; /* its names; DNS_NONE where none were asked for */
+	int64_t now; /* seconds since 1970 UTC, of the session's start */
+	const struct rdns
+	    *rdns; /* its names; DNS_NONE where none were asked for */
 
 	bool relay;	    /* the relay test granted it: may send anywhere */
 	bool relay_unknown; /* it could not be found out whether it may */

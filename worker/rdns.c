@@ -6,6 +6,9 @@
 
 #include "worker/rdns.h"
 
+const struct rdns rdns_nothing = { .ptr = DNS_NONE };
+const struct rdns rdns_asked = { .ptr = DNS_ASKED };
+
 static void
 take_addrs(void *arg, const struct dns_answer *a)
 {
@@ -45,6 +48,8 @@ take_names(void *arg, const struct dns_answer *a)
 void
 rdns_ask(struct rdns *r, struct dns *dns, const struct addr *client)
 {
+	r->n = 0;
+	r->more = false;
 	r->dns = dns;
 	r->client = *client;
 	r->ptr = DNS_ASKED;

@@ -30,6 +30,9 @@ struct rdns {
 	struct addr client;
 };
 
+/* What is known where nothing was asked, and before anything is. */
+extern const struct rdns rdns_nothing, rdns_asked;
+
 /* Ask for the names, and for the addresses of each as they come in. */
 void rdns_ask(struct rdns *, struct dns *, const struct addr *client);
 /* Nothing more is waited for: what is open is unknown. */

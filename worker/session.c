@@ -69,10 +69,10 @@ session_log_name(const struct session *s, struct logline *l)
 {
 	if (!s->named)
 		return;
-	if (rdns_confirmed(&s->peer.rdns) != NULL)
-		log_text(l, "name", rdns_confirmed(&s->peer.rdns));
+	if (rdns_confirmed(s->peer.rdns) != NULL)
+		log_text(l, "name", rdns_confirmed(s->peer.rdns));
 	else
-		log_text(l, "name_state", rdns_state_name(&s->peer.rdns));
+		log_text(l, "name_state", rdns_state_name(s->peer.rdns));
 }
 
 /*
@@ -118,7 +118,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->peer.port = port;
 	addr_format(addr, s->peer.addr_text);
 	s->peer.lists = lists;
-	s->peer.rdns.ptr = DNS_NONE;
+	s->peer.rdns = &rdns_nothing;
 	s->peer.now = (int64_t)time(NULL);
 
 	s->env.sender = "";
@@ -260,9 +260,10 @@ static void
 ask_dns(struct session *s)
 {
 	s->named = true;
+	s->peer.rdns = &s->rdns;
 	s->dns = dns_begin(s->servers, &s->waiting,
 	    clock_ms() + s->set->dns_deadline_ms);
-	rdns_ask(&s->peer.rdns, s->dns, &s->peer.addr);
+	rdns_ask(&s->rdns, s->dns, &s->peer.addr);
 	if (s->dns != NULL)
 		dns_send(s->dns);
 }
@@ -281,7 +282,7 @@ session_settle(struct session *s, bool foreign)
 		WAIT_READY)
 		refusal = judge(s);
 	if (must_wait(s, refusal, foreign)) {
-		rdns_settle(&s->peer.rdns);
+		rdns_settle(&s->rdns);
 		refusal = judge(s);
 	}
 	s->held = refusal;
@@ -305,9 +306,9 @@ admit(struct session *s, unsigned held)
 	const struct finding *refusal;
 
 	/* DNS is not asked before it is known that it matters. */
-	s->peer.rdns.ptr = DNS_ASKED;
+	s->peer.rdns = &rdns_asked;
 	refusal = judge(s);
-	s->peer.rdns.ptr = DNS_NONE;
+	s->peer.rdns = &rdns_nothing;
 	if (!speaks_at_greeting(s, refusal) && wants_name(s)) {
 		ask_dns(s);
 		if (rdns->mode == MODE_ON && rdns->at == AT_GREETING) {

@@ -66,10 +66,12 @@ struct session {
 
 	struct envelope env;
 	struct delivery delivery;
-	struct data_scan scan;
 	struct waiting waiting;
 
-	struct lineio io; /* last: its buffers are not cleared */
+	/* From here on each part is cleared by its own first use. */
+	struct lineio io;
+	struct rdns rdns;
+	struct data_scan scan;
 };
 
 /*

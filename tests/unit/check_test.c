@@ -28,6 +28,7 @@ static void
 client(const char *addr, const struct generation *lists)
 {
 	memset(&peer, 0, sizeof(peer));
+	peer.rdns = &rdns_asked;
 	assert_int_equal(addr_parse(&peer.addr, addr), 0);
 	peer.lists = lists;
 	peer.now = NOW;
