@@ -67,10 +67,12 @@ session_log(const struct session *s, struct logline *l, const char *event)
 void
 session_log_name(const struct session *s, struct logline *l)
 {
+	const char *name;
+
 	if (!s->named)
 		return;
-	if (rdns_confirmed(s->peer.rdns) != NULL)
-		log_text(l, "name", rdns_confirmed(s->peer.rdns));
+	if ((name = rdns_confirmed(s->peer.rdns)) != NULL)
+		log_text(l, "name", name);
 	else
 		log_text(l, "name_state", rdns_state_name(s->peer.rdns));
 }
@@ -225,20 +227,33 @@ judge(struct session *s)
 	return refusal;
 }
 
+/* Is any test waiting for an answer? */
+static bool
+is_pending(const struct session *s)
+{
+	int i;
+
+	for (i = 0; i < CONNECT_CHECKS; i++)
+		if (s->found[i].found == V_PENDING)
+			return true;
+	return false;
+}
+
 /*
- * Can an answer that is still to come change what this recipient hears? May
- * the client relay, a refusal by its name is cleared.
+ * Can an answer that is still to come change what this recipient hears? One
+ * of ours need not know whether the client may relay, unless that would clear
+ * a refusal.
  */
 static bool
 must_wait(const struct session *s, const struct finding *refusal, bool foreign)
 {
-	bool relay = s->found[CHECK_RELAY].found == V_PENDING;
 	int i;
 
 	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (i != CHECK_RELAY && s->found[i].found == V_PENDING)
+		if (s->found[i].found == V_PENDING &&
+		    (i != CHECK_RELAY || foreign || refusal != NULL))
 			return true;
-	return relay && (foreign || refusal != NULL);
+	return false;
 }
 
 /* Does any test, or the log, want the client's name? */
@@ -273,8 +288,8 @@ session_settle(struct session *s, bool foreign)
 {
 	const struct finding *refusal;
 
-	if (!s->named)
-		return; /* nothing has been asked */
+	if (!is_pending(s))
+		return; /* all was decided before */
 	refusal = judge(s);
 	while (must_wait(s, refusal, foreign) && s->dns != NULL &&
 	    dns_is_open(s->dns) &&
