@@ -187,12 +187,15 @@ can_send(const struct sockaddr_storage *ss)
 	return r == 0;
 }
 
-void
-dns_servers_find(struct dns_servers *servers, const struct settings *set)
+/* Once a worker, and not in one that never asks. */
+static void
+find_servers(struct dns_servers *servers, const struct settings *set)
 {
 	size_t i;
 
-	servers->n = 0;
+	if (servers->known)
+		return;
+	servers->known = true;
 	for (i = 0; i < set->nnameservers && servers->n < DNS_SERVERS; i++) {
 		addr_to_sockaddr(&set->nameservers[i].addr,
 		    set->nameservers[i].port, &servers->addrs[servers->n]);
@@ -250,13 +253,14 @@ open_context(const struct dns *d, const struct dns_servers *servers,
 }
 
 struct dns *
-dns_begin(const struct dns_servers *servers, struct waiting *waiting,
-    int64_t deadline_ms)
+dns_begin(struct dns_servers *servers, const struct settings *set,
+    struct waiting *waiting, int64_t deadline_ms)
 {
 	struct dns *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
+	find_servers(servers, set);
 	d->waiting = waiting;
 	d->start_ms = clock_ms();
 	d->deadline_ms = deadline_ms;

@@ -31,8 +31,9 @@ enum dns_state {
 #define DNS_ADDRS   64
 #define DNS_NAMES   8
 
-/* The name servers that a worker can send to. */
+/* The name servers that a worker can send to; zero before it first asks. */
 struct dns_servers {
+	bool known;
 	struct sockaddr_storage addrs[DNS_SERVERS];
 	size_t n;
 };
@@ -51,15 +52,13 @@ typedef void dns_done(void *arg, const struct dns_answer *);
 
 struct dns;
 
-/* The servers of the settings, without those that cannot be sent to. */
-void dns_servers_find(struct dns_servers *, const struct settings *);
-
 /*
- * Open a context for one session. What is unanswered at the deadline is
+ * Open a context for one session. The first one finds the servers: those of
+ * the settings that can be sent to. What is unanswered at the deadline is
  * unknown. NULL: no socket or memory was to be had, so all is unknown.
  */
-struct dns *
-dns_begin(const struct dns_servers *, struct waiting *, int64_t deadline_ms);
+struct dns *dns_begin(struct dns_servers *, const struct settings *,
+    struct waiting *, int64_t deadline_ms);
 /* Drop what is not answered, without a call, and close. */
 void dns_end(struct dns *);
 

@@ -276,7 +276,7 @@ ask_dns(struct session *s)
 {
 	s->named = true;
 	s->peer.rdns = &s->rdns;
-	s->dns = dns_begin(s->servers, &s->waiting,
+	s->dns = dns_begin(s->servers, s->set, &s->waiting,
 	    clock_ms() + s->set->dns_deadline_ms);
 	rdns_ask(&s->rdns, s->dns, &s->peer.addr);
 	if (s->dns != NULL)

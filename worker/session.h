@@ -40,7 +40,7 @@ struct session {
 	const struct settings *set;
 	struct slot *slot;
 	struct spool *spool;
-	const struct dns_servers *servers;
+	struct dns_servers *servers;
 	void (*left)(void *); /* called once when the worker is to leave */
 	void *left_arg;
 

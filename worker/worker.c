@@ -274,7 +274,6 @@ prepare(struct worker *w)
 		start_failed(g->settings->spool_dir);
 		return -1;
 	}
-	dns_servers_find(&w->servers, g->settings);
 	if (sandbox_enter(g->sandbox) == -1) {
 		start_failed("sandbox");
 		return -1;
