@@ -91,8 +91,7 @@ def as_reply(found):
             texts[-1])
 
 
-CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is",
-         "say_goodbye"}
+CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is"}
 
 
 def spoken():
@@ -105,8 +104,6 @@ def spoken():
         if t in CALLS and toks[i + 1] == "(" and \
                 toks[i - 1] not in ("enum", "void", "verdict"):
             args = literals(arguments(toks, i + 1))
-            if t == "say_goodbye":
-                args = [("code", "421"), args[0], ("text", "%s " + args[1][1])]
             if t != "reply_refuse_as" or "text" in dict(args):
                 found.add(as_reply(args))
         elif t == "{" and toks[i + 1] in ("ACT_REJECT", "ACT_DEFER", "d", "s"):
@@ -216,7 +213,9 @@ def test_every_reason_is_described_and_no_other():
 def test_every_end_of_a_session_is_described_and_no_other():
     text = source("worker/session.c", "worker/cmd_*.c")
     ends = set(re.findall(r'session_end\(s, "([a-z-]+)"', text))
-    ends |= set(re.findall(r'say_goodbye\(.*?"([a-z-]+)"\);', text))
+    for pair in re.findall(r'session_cut_off\(s, r, "([a-z-]+)",\s*'
+                           r'"([a-z-]+)"\)', text):
+        ends |= set(pair)
     assert ends == set(section("lictord.8", "Ends"))
 
 

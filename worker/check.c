@@ -68,6 +68,16 @@ reason_entry(struct reason *why, const struct list_entry *entry)
 		why->text = entry->text;
 }
 
+enum verdict
+reason_damaged(struct reason *why)
+{
+	why->code = "list-unknown";
+	why->reply = 451;
+	why->status = "4.3.0";
+	why->text = "the lists cannot be read now, try again later";
+	return V_UNKNOWN;
+}
+
 /* What was found is held against the test's settings. */
 static void
 apply_mode(struct finding *f, const struct test_settings *t)

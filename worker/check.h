@@ -98,5 +98,7 @@ enum verdict check_recipient(const struct peer *, const struct settings *,
 
 /* For the tests: fill the reason from an entry of a list. */
 void reason_entry(struct reason *, const struct list_entry *);
+/* For the tests: a list cannot be read. Returns V_UNKNOWN. */
+enum verdict reason_damaged(struct reason *);
 
 #endif

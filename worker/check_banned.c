@@ -20,15 +20,6 @@ static const struct {
 	{ ACT_ALLOW, V_NEXT, NULL },
 };
 
-static enum verdict
-unknown(struct reason *why)
-{
-	why->code = "list-unknown";
-	why->status = "4.3.0";
-	why->text = "the lists cannot be read now, try again later";
-	return V_UNKNOWN;
-}
-
 enum verdict
 check_banned(const struct peer *peer, const struct settings *set,
     struct reason *why)
@@ -40,12 +31,12 @@ check_banned(const struct peer *peer, const struct settings *set,
 
 	(void)set;
 	if (peer->lists == NULL)
-		return unknown(why);
+		return reason_damaged(why);
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		switch (list_find_addr(peer->lists, lists[i], &peer->addr,
 		    peer->now, &entry)) {
 		case LIST_DAMAGED:
-			return unknown(why);
+			return reason_damaged(why);
 		case LIST_NONE:
 			break;
 		case LIST_FOUND:

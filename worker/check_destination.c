@@ -19,6 +19,14 @@ answer(struct reason *why, enum verdict v, const char *code, int reply,
 	return v;
 }
 
+/* It has no setting for the unknown: that is never yes. */
+static enum verdict
+damaged(struct reason *why)
+{
+	reason_damaged(why);
+	return V_DEFER;
+}
+
 /*
  * A local part that another mail server might read as a route: the percent
  * hack, bang paths, a pipe or a file.
@@ -47,8 +55,7 @@ check_local_part(const struct peer *peer, const struct mailbox *to,
 	case LIST_NONE:
 		break;
 	case LIST_DAMAGED:
-		return answer(why, V_DEFER, "list-unknown", 451, "4.3.0",
-		    "the lists cannot be read now, try again later");
+		return damaged(why);
 	}
 	return answer(why, V_REJECT, "local-part", 550, "5.1.3",
 	    "this local part is not accepted here");
@@ -70,8 +77,7 @@ check_destination(const struct peer *peer, const struct settings *set,
 	if (peer->relay && found != LIST_DAMAGED)
 		return V_RELAY;
 	if (found == LIST_DAMAGED)
-		return answer(why, V_DEFER, "list-unknown", 451, "4.3.0",
-		    "the lists cannot be read now, try again later");
+		return damaged(why);
 	if (peer->relay_unknown)
 		return answer(why, V_DEFER, "relay-unknown", 451, "4.4.3",
 		    "whether you may relay is not known now, try again later");

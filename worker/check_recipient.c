@@ -83,9 +83,5 @@ check_recipient(const struct peer *peer, const struct settings *set,
 	case LIST_DAMAGED:
 		break;
 	}
-	why->code = "list-unknown";
-	why->reply = 451;
-	why->status = "4.3.0";
-	why->text = "the lists cannot be read now, try again later";
-	return V_UNKNOWN;
+	return reason_damaged(why);
 }

@@ -20,24 +20,6 @@
 
 #define HOPS_MAX 100 /* RFC 5321, section 6.3 */
 
-/* The client is gone, or too slow, in the middle of a message. */
-static void
-cut_off(struct session *s, enum io_result r)
-{
-	switch (r) {
-	case IO_LATE:
-		reply(s, 421, "4.4.2", "%s timed out", s->set->hostname);
-		session_end(s, "timeout-data");
-		break;
-	case IO_HURRIED:
-		reply(s, 421, "4.3.2", "%s shutting down", s->set->hostname);
-		session_end(s, "shutdown");
-		break;
-	default:
-		session_end(s, "lost-data");
-	}
-}
-
 /*
  * Read up to the end of data into the spool. What is too large is read and
  * dropped; a dot that may be the end already counts while it is not known, and
@@ -65,7 +47,7 @@ receive(struct session *s)
 		r = io_fill(io,
 		    session_deadline(s, s->set->timeouts.data_secs));
 		if (r != IO_OK) {
-			cut_off(s, r);
+			session_cut_off(s, r, "timeout-data", "lost-data");
 			return false;
 		}
 	}

@@ -42,6 +42,26 @@ session_end(struct session *s, const char *why)
 }
 
 void
+session_cut_off(struct session *s, enum io_result r, const char *late,
+    const char *lost)
+{
+	const char *us = s->set->hostname;
+
+	switch (r) {
+	case IO_LATE:
+		reply(s, 421, "4.4.2", "%s timed out", us);
+		session_end(s, late);
+		break;
+	case IO_HURRIED:
+		reply(s, 421, "4.3.2", "%s shutting down", us);
+		session_end(s, "shutdown");
+		break;
+	default:
+		session_end(s, lost);
+	}
+}
+
+void
 session_reset(struct session *s)
 {
 	deliver_abort(&s->delivery);
@@ -372,15 +392,6 @@ log_connect(const struct session *s)
 	log_send(&l);
 }
 
-/* The client was silent for too long, or the gateway has to go. */
-static void
-say_goodbye(struct session *s, const char *status, const char *text,
-    const char *why)
-{
-	reply(s, 421, status, "%s %s", s->set->hostname, text);
-	session_end(s, why);
-}
-
 static bool
 too_many_errors(struct session *s)
 {
@@ -406,29 +417,23 @@ too_many_errors(struct session *s)
 static void
 converse(struct session *s)
 {
+	enum io_result r;
 	const char *line;
 	size_t len;
 
 	while (!s->over) {
-		switch (io_line(&s->io,
+		r = io_line(&s->io,
 		    session_deadline(s, s->set->timeouts.command_secs), &line,
-		    &len)) {
+		    &len);
+		switch (r) {
 		case IO_OK:
 			command_run(s, line, len);
 			break;
 		case IO_LONG:
 			command_too_long(s);
 			break;
-		case IO_LATE:
-			say_goodbye(s, "4.4.2", "timed out", "timeout");
-			break;
-		case IO_HURRIED:
-			say_goodbye(s, "4.3.2", "shutting down", "shutdown");
-			break;
-		case IO_EOF:
-		case IO_FAILED:
-			session_end(s, "lost");
-			break;
+		default:
+			session_cut_off(s, r, "timeout", "lost");
 		}
 		if (!s->over && too_many_errors(s))
 			session_end(s, "errors");

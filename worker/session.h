@@ -90,6 +90,13 @@ void session_settle(struct session *, bool foreign);
 
 /* End the session after the command in hand; why is a word for the log. */
 void session_end(struct session *, const char *why);
+/*
+ * The client was silent for too long, the gateway has to go, or the client
+ * has gone: say so where it can be heard, and end the session as late,
+ * "shutdown" or lost.
+ */
+void session_cut_off(struct session *, enum io_result, const char *late,
+    const char *lost);
 /* The deadline of something that may take secs, within the session's. */
 int64_t session_deadline(const struct session *, int secs);
 /*
