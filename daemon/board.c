@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +26,20 @@ map(int fd, size_t size, int protection)
 }
 
 /*
- * Make run_dir/name; *readable, when wanted, is a second mapping of it that
+ * Make run_dir/name, which *made names; *readable, when wanted, is a second mapping of it that
  * can never be made writable, being of a read-only descriptor.
  */
 static void *
 make_file(const char *run_dir, const char *name, size_t size,
-    const void **readable, char *path, size_t path_size)
+    const void **readable, const char **made)
 {
-	char temp[4096];
+	char path[PATH_MAX], temp[PATH_MAX];
 	void *p = NULL;
 	int fd, rfd;
 
-	if (snprintf(path, path_size, "%s/%s", run_dir, name) >=
-		(int)path_size ||
+	*made = name;
+	if (snprintf(path, sizeof(path), "%s/%s", run_dir, name) >=
+		(int)sizeof(path) ||
 	    snprintf(temp, sizeof(temp), "%s.new", path) >= (int)sizeof(temp)) {
 		errno = ENAMETOOLONG;
 		return NULL;
@@ -69,21 +71,21 @@ out:
 }
 
 int
-board_open(struct board *b, const char *run_dir, char *path, size_t size)
+board_open(struct board *b, const char *run_dir, const char **made)
 {
 	const void *visible;
 
 	memset(b, 0, sizeof(*b));
-	b->slots = make_file(run_dir, "slots", SLOTS_BYTES, NULL, path, size);
+	b->slots = make_file(run_dir, "slots", SLOTS_BYTES, NULL, made);
 	if (b->slots == NULL)
 		return -1;
 	b->state = make_file(run_dir, "state", sizeof(*b->state), &visible,
-	    path, size);
+	    made);
 	if (b->state == NULL)
 		return -1;
 	b->visible = visible;
 	b->clients = make_file(run_dir, "clients", sizeof(*b->clients), NULL,
-	    path, size);
+	    made);
 	if (b->clients == NULL)
 		return -1;
 	arc4random_buf(b->clients->secret, sizeof(b->clients->secret));

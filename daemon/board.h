@@ -16,9 +16,10 @@ struct board {
 
 /*
  * Make the files anew, sparse and zero, and map them: workers of a master that
- * was killed keep the old ones. -1 with errno; the path that failed in path.
+ * was killed keep the old ones. -1 with errno; *made names the file that
+ * failed.
  */
-int board_open(struct board *, const char *run_dir, char *path, size_t size);
+int board_open(struct board *, const char *run_dir, const char **made);
 void board_close(struct board *);
 
 /* In a fresh worker: give up all but its own slot and what it may see. */

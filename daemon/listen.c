@@ -19,11 +19,11 @@
 
 #define BACKLOG 1024 /* the kernel cuts it at somaxconn */
 
-static void say(void (*report)(const char *), const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+static void say(void (*report)(void *, const char *), void *arg,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 static void
-say(void (*report)(const char *), const char *fmt, ...)
+say(void (*report)(void *, const char *), void *arg, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -31,7 +31,7 @@ say(void (*report)(const char *), const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	report(text);
+	report(arg, text);
 }
 
 /* A listening socket, or -1 with errno. */
@@ -86,7 +86,7 @@ add(struct listeners *l, const char *name, int fd)
 
 struct listeners *
 listen_open(const struct settings *set, const struct listeners *old,
-    void (*report)(const char *))
+    void (*report)(void *, const char *), void *arg)
 {
 	struct listeners *l = calloc(1, sizeof(*l));
 	const struct endpoint *e;
@@ -101,7 +101,7 @@ listen_open(const struct settings *set, const struct listeners *old,
 			fd = bind_endpoint(e);
 		if (fd == -1 && e->addr.family == 6 &&
 		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-			say(report, "listen %s: %s: not listening there",
+			say(report, arg, "listen %s: %s: not listening there",
 			    e->text,
 			    errno == EAFNOSUPPORT ?
 				"this host has no IPv6" :
@@ -109,7 +109,8 @@ listen_open(const struct settings *set, const struct listeners *old,
 			continue;
 		}
 		if (fd == -1) {
-			say(report, "listen %s: %s", e->text, strerror(errno));
+			say(report, arg, "listen %s: %s", e->text,
+			    strerror(errno));
 			goto fail;
 		}
 		if (add(l, e->text, fd) == -1)
@@ -117,7 +118,7 @@ listen_open(const struct settings *set, const struct listeners *old,
 	}
 	if (l->n > 0)
 		return l;
-	say(report, "listen: no address is left to listen on");
+	say(report, arg, "listen: no address is left to listen on");
 fail:
 	listen_close(l, old);
 	return NULL;

@@ -24,8 +24,9 @@ struct listeners {
  * when any address cannot be bound; then old is untouched. An IPv6 address on
  * a host without IPv6 is reported and left out, unless nothing else is left.
  */
-struct listeners *listen_open(const struct settings *,
-    const struct listeners *old, void (*report)(const char *message));
+struct listeners *
+listen_open(const struct settings *, const struct listeners *old,
+    void (*report)(void *, const char *message), void *arg);
 
 /* Close those that are not in kept (which may be NULL), and free. */
 void listen_close(struct listeners *, const struct listeners *kept);

@@ -96,8 +96,9 @@ report_setting(void *arg, const char *message)
 }
 
 static void
-report_listen(const char *message)
+report_listen(void *arg, const char *message)
 {
+	(void)arg;
 	warnx("%s", message);
 }
 
@@ -148,7 +149,7 @@ main(int argc, char **argv)
 	}
 	if (!o.foreground)
 		pidfile = take_pidfile(set->pid_file);
-	if ((listeners = listen_open(set, NULL, report_listen)) == NULL)
+	if ((listeners = listen_open(set, NULL, report_listen, NULL)) == NULL)
 		errx(1, "cannot listen");
 	if (!o.foreground && daemon(0, 0) == -1)
 		err(1, "daemon");

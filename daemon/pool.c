@@ -116,15 +116,9 @@ master_signals(sigset_t *waiting)
 /* --------------------------------------------------------------- the service */
 
 static void
-report_setting(void *arg, const char *message)
+report(void *arg, const char *message)
 {
 	(void)arg;
-	log_event(LOG_BAD, "reload", "%s", message);
-}
-
-static void
-report_listen(const char *message)
-{
 	log_event(LOG_BAD, "reload", "%s", message);
 }
 
@@ -493,18 +487,18 @@ reload(struct pool *p)
 	got_reload = 0;
 	memset(&next, 0, sizeof(next));
 	next.state_dirfd = -1;
-	next.settings = config_load(old.settings->path, report_setting, NULL);
+	next.settings = config_load(old.settings->path, report, NULL);
 	if (next.settings == NULL)
 		goto fail;
-	resolv_load(next.settings, RESOLV_PATH, report_setting, NULL);
+	resolv_load(next.settings, RESOLV_PATH, report, NULL);
 	if (service_open(&next) == -1)
 		goto fail;
 	if (strcmp(next.settings->run_dir, old.settings->run_dir) != 0 ||
 	    strcmp(next.settings->pid_file, old.settings->pid_file) != 0)
 		log_event(LOG_ODD, "reload",
 		    "run_dir and pid_file change with a restart only");
-	next.listeners = listen_open(next.settings, old.listeners,
-	    report_listen);
+	next.listeners = listen_open(next.settings, old.listeners, report,
+	    NULL);
 	if (next.listeners == NULL)
 		goto fail;
 	if (strcmp(next.settings->state_dir, old.settings->state_dir) == 0) {
@@ -718,24 +712,12 @@ make_children(void)
 	return children;
 }
 
-/* Its path is not to lie on the stack that every worker inherits. */
-static __attribute__((noinline)) int
-open_board(struct pool *p)
-{
-	char path[4096];
-
-	if (board_open(&p->board, p->now.settings->run_dir, path,
-		sizeof(path)) == 0)
-		return 0;
-	log_event(LOG_BAD, "start", "%s: %s", path, strerror(errno));
-	return -1;
-}
-
 int
 pool_run(struct settings *set, struct listeners *listeners,
     struct pidfh *pidfile)
 {
 	struct pool *p = calloc(1, sizeof(*p));
+	const char *made;
 	int code = 1;
 
 	if (p == NULL)
@@ -751,8 +733,11 @@ pool_run(struct settings *set, struct listeners *listeners,
 		log_event(LOG_BAD, "start", "%s", strerror(errno));
 		goto out;
 	}
-	if (open_board(p) == -1)
+	if (board_open(&p->board, set->run_dir, &made) == -1) {
+		log_event(LOG_BAD, "start", "%s/%s: %s", set->run_dir, made,
+		    strerror(errno));
 		goto out;
+	}
 	if (pipe2(p->wake, O_CLOEXEC | O_NONBLOCK) == -1) {
 		log_event(LOG_BAD, "start", "pipe: %s", strerror(errno));
 		goto out;

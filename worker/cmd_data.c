@@ -34,7 +34,6 @@ receive(struct session *s)
 	size_t n;
 
 	data_start(&s->scan);
-	spool_reset(s->spool);
 	for (;;) {
 		n = data_take(&s->scan, io->in + io->start,
 		    io->end - io->start);
@@ -110,12 +109,14 @@ static size_t
 trace(const struct session *s, char *buf, size_t size)
 {
 	char name[NAME_TEXT_MAX], date[64], to[MAILBOX_TEXT_MAX + 16] = "";
-	const char *confirmed = rdns_confirmed(s->peer.rdns);
+	const char *known = rdns_confirmed(s->peer.rdns);
 	struct tm tm;
 	time_t now = time(NULL);
 	int n;
 
 	trace_name(name, s->peer.helo);
+	if (known == NULL)
+		known = s->named ? "unknown" : ""; /* not asked: not a word */
 	gmtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
 	if (s->env.nrcpts == 1)
@@ -124,11 +125,7 @@ trace(const struct session *s, char *buf, size_t size)
 	    "Received: from %s (%s%s[%s%s])\r\n"
 	    "\tby %s with %s id %s%s;\r\n"
 	    "\t%s\r\n",
-	    name,
-	    confirmed != NULL ? confirmed :
-		s->named      ? "unknown" :
-				"",
-	    confirmed != NULL || s->named ? " " : "",
+	    name, known, known[0] != '\0' ? " " : "",
 	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
 	    s->set->hostname, s->peer.esmtp ? "ESMTP" : "SMTP", s->ref, to,
 	    date);

@@ -218,6 +218,16 @@ keyword(const char *p, const char *end)
 	return p;
 }
 
+/* esmtp-value = 1*(%d33-60 / %d62-126) */
+static const char *
+param_value(const char *p, const char *end)
+{
+	for (; p < end; p++)
+		if (*p <= 0x20 || *p >= 0x7f || *p == '=')
+			break;
+	return p;
+}
+
 int
 param_next(const char **cursor, const char *end, struct param *par)
 {
@@ -238,8 +248,7 @@ param_next(const char **cursor, const char *end, struct param *par)
 	par->value_len = 0;
 	if (p < end && *p == '=') {
 		par->value = ++p;
-		while (p<end && * p> ' ' && *p < 0x7f && *p != '=')
-			p++;
+		p = param_value(p, end);
 		if ((par->value_len = (size_t)(p - par->value)) == 0)
 			return -1;
 	}

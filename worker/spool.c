@@ -49,9 +49,8 @@ void
 spool_reset(struct spool *s)
 {
 	if (s->file_len > 0 && ftruncate(s->fd, 0) == -1)
-		s->error = errno; /* only space is lost; said at next use */
-	else
-		s->error = 0;
+		errno = 0; /* the next large message takes the same room */
+	s->error = 0;
 	s->memory_len = 0;
 	s->file_len = 0;
 }
