@@ -29,7 +29,7 @@ const struct config_row config_rows[] = {
 	{ NULL, NULL, "postmaster", ROW_MAILBOX, AT(postmaster), "",
 	    0, 0, NULL },
 	{ NULL, NULL, "listen", ROW_LISTEN, AT(listen),
-	    "0.0.0.0:25 [::]:25", 1, 64, NULL },
+	    "0.0.0.0:25 [::]:25", 1, LISTEN_MAX, NULL },
 	{ NULL, NULL, "user", ROW_USER, AT(user), "_lictor", 0, 0, NULL },
 	{ NULL, NULL, "source_dir", ROW_PATH, AT(source_dir),
 	    "/etc/lictor/lists", 0, 0, NULL },
@@ -46,7 +46,7 @@ const struct config_row config_rows[] = {
 	{ NULL, NULL, "lmtp_sockets", ROW_SOCKETS, AT(lmtp_sockets),
 	    "/run/dovecot/lmtp", 0, 256, NULL },
 	{ NULL, NULL, "nameservers", ROW_ENDPOINTS, AT(nameservers),
-	    NULL, 1, 6, NULL }, /* udns takes six */
+	    NULL, 1, NAMESERVERS_MAX, NULL },
 	{ NULL, NULL, "dns_deadline_ms", ROW_INT, AT(dns_deadline_ms),
 	    "5000", 100, 60000, NULL },
 	{ NULL, NULL, "protect", ROW_PREFIXES, AT(protect),

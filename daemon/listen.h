@@ -6,11 +6,7 @@
 
 #include <stddef.h>
 
-#include "worker/worker.h"
-
-#define LISTEN_MAX WORKER_LISTENERS
-
-struct settings;
+#include "worker/settings.h"
 
 struct listeners {
 	size_t n;

@@ -17,10 +17,9 @@
 #include "daemon/resolv.h"
 #include "worker/settings.h"
 
-#define SERVERS_MAX 6
-#define DNS_PORT    53
-#define LINES_MAX   10000
-#define BLANKS	    " \t\r\n\f\v"
+#define DNS_PORT  53
+#define LINES_MAX 10000
+#define BLANKS	  " \t\r\n\f\v"
 
 static void
 add(struct settings *set, const struct addr *addr)
@@ -31,7 +30,7 @@ add(struct settings *set, const struct addr *addr)
 	for (i = 0; i < set->nnameservers; i++)
 		if (addr_equal(&set->nameservers[i].addr, addr))
 			return;
-	if (set->nnameservers == SERVERS_MAX)
+	if (set->nnameservers == NAMESERVERS_MAX)
 		return;
 	set->nameservers = reallocarray(set->nameservers, i + 1, sizeof(*e));
 	if (set->nameservers == NULL)

@@ -196,7 +196,8 @@ find_servers(struct dns_servers *servers, const struct settings *set)
 	if (servers->known)
 		return;
 	servers->known = true;
-	for (i = 0; i < set->nnameservers && servers->n < DNS_SERVERS; i++) {
+	for (i = 0; i < set->nnameservers && servers->n < NAMESERVERS_MAX;
+	     i++) {
 		addr_to_sockaddr(&set->nameservers[i].addr,
 		    set->nameservers[i].port, &servers->addrs[servers->n]);
 		if (can_send(&servers->addrs[servers->n]))

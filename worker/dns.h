@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 #include "lists/list.h"
+#include "worker/settings.h"
 
-struct settings;
 struct waiting;
 
 enum dns_state {
@@ -27,14 +27,13 @@ enum dns_state {
 	DNS_UNKNOWN
 };
 
-#define DNS_SERVERS 6 /* as many as udns takes */
-#define DNS_ADDRS   64
-#define DNS_NAMES   8
+#define DNS_ADDRS 64
+#define DNS_NAMES 8
 
 /* The name servers that a worker can send to; zero before it first asks. */
 struct dns_servers {
 	bool known;
-	struct sockaddr_storage addrs[DNS_SERVERS];
+	struct sockaddr_storage addrs[NAMESERVERS_MAX];
 	size_t n;
 };
 

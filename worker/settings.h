@@ -16,6 +16,9 @@
 
 #include "lists/list.h"
 
+#define LISTEN_MAX	64 /* addresses to listen on */
+#define NAMESERVERS_MAX 6  /* udns takes no more */
+
 struct strings {
 	char **item;
 	size_t n;

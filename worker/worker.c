@@ -32,7 +32,7 @@
 
 struct worker {
 	struct worker_start given;
-	int listeners[WORKER_LISTENERS];
+	int listeners[LISTEN_MAX];
 	int epoll;
 	struct generation *lists;
 	struct spool spool;
@@ -296,7 +296,7 @@ worker_main(const struct worker_start *given)
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (w == MAP_FAILED)
 		return WORKER_TROUBLE;
-	if (given->nlisteners > WORKER_LISTENERS)
+	if (given->nlisteners > LISTEN_MAX)
 		return WORKER_TROUBLE;
 	w->given = *given;
 	w->lists = given->lists;

@@ -15,8 +15,6 @@ struct settings;
 struct slot;
 struct state;
 
-#define WORKER_LISTENERS 64 /* most listeners there can be */
-
 struct worker_start {
 	const struct settings *settings;
 	const struct sandbox *sandbox;
