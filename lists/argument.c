@@ -141,10 +141,11 @@ argument_parse(char out[SOURCE_ARG_MAX + 1], enum list_action action,
 }
 
 int
-target_addr(struct addr *a, const char *target)
+list_target(const char *target, struct addr *a, uint16_t *port)
 {
 	char buf[ADDR_TEXT_MAX];
 	const char *end;
+	int n;
 
 	if (target[0] == '[')
 		end = strchr(++target, ']');
@@ -153,5 +154,9 @@ target_addr(struct addr *a, const char *target)
 	if (end == NULL || (size_t)(end - target) >= sizeof(buf))
 		return -1;
 	strlcpy(buf, target, (size_t)(end - target) + 1);
+	end += *end == ']';
+	if (*end == '\0' || (n = parse_port(end, strlen(end))) <= 0)
+		return -1;
+	*port = (uint16_t)n;
 	return addr_parse(a, buf);
 }

@@ -253,11 +253,12 @@ guard_hops(const struct guard *g, const struct bans bans[2])
 	const struct entry *e;
 	struct protected p = { .what = "next hop" };
 	struct addr a, seen[HOPS_SEEN];
+	uint16_t port;
 	unsigned n = 0;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (e->action != ACT_SMTP || !is_live(g, e) ||
-		    target_addr(&a, e->argument) == -1 ||
+		    list_target(e->argument, &a, &port) == -1 ||
 		    was_seen(seen, &n, &a))
 			continue;
 		p.prefix = whole_address(&a);

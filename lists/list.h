@@ -221,6 +221,12 @@ enum list_found list_find_mailbox(const struct generation *, enum list_id,
     const char *local, const char *domain, int64_t now, struct list_entry *);
 
 /*
+ * Take apart the argument of an smtp route as it is stored, "address:port" or
+ * "[IPv6]:port". 0, or -1: it is none that the compiler has written.
+ */
+int list_target(const char *argument, struct addr *, uint16_t *port);
+
+/*
  * Find KEY as an administrator writes it in list id (lictor-query): an
  * address, a name, a mailbox, <>. LIST_NONE with errno EINVAL when the key is
  * none of the list's kinds.

@@ -103,7 +103,4 @@ const char *until_format(int64_t, char out[UNTIL_MAX]);
 int argument_parse(char out[SOURCE_ARG_MAX + 1], enum list_action, const char *,
     size_t len, const char **why);
 
-/* The address of an smtp target in canonical form. 0, or -1. */
-int target_addr(struct addr *, const char *target);
-
 #endif
