@@ -115,21 +115,14 @@ host(const char *text, char out[NAME_TEXT_MAX], char why[CONFIG_WHY_MAX])
 	return 0;
 }
 
-/* Dot-string of RFC 5321 section 4.1.2; nothing quoted. */
+/* A local part of at most 64 octets; nothing quoted. */
 static bool
 is_local(const char *s, size_t len)
 {
-	static const char atext[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "!#$%&'*+-/=?^_`{|}~";
-	size_t i;
+	char out[64 + 1];
 
-	if (len == 0 || len > 64 || s[0] == '.' || s[len - 1] == '.')
-		return false;
-	for (i = 0; i < len; i++)
-		if (s[i] == '.' ? s[i + 1] == '.' : !strchr(atext, s[i]))
-			return false;
-	return true;
+	return len > 0 && s[0] != '"' &&
+	    local_parse(out, sizeof(out), s, len) == len;
 }
 
 static int

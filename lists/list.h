@@ -75,6 +75,19 @@ bool prefix_meets(const struct prefix *, const struct prefix *);
  */
 int name_canonical(char out[NAME_TEXT_MAX], const char *text, size_t len);
 
+/*
+ * Read the local part that text begins with, a dot-string or a quoted string
+ * (RFC 5321, section 4.1.2), into out as it means: unquoted, case kept. The
+ * number of octets it takes up, or 0: there is none, or out is too small.
+ */
+size_t local_parse(char *out, size_t size, const char *text, size_t len);
+
+/*
+ * Write a local part, in quotes only where it must be; not terminated. Its
+ * length, or 0 when out is too small.
+ */
+size_t local_format(char *out, size_t size, const char *local);
+
 /* ------------------------------------------------------------- the lists */
 
 enum list_id {

@@ -65,55 +65,88 @@ name_is_domain(const char *canonical)
 	return last[strspn(last, "0123456789")] != '\0';
 }
 
-/* Octets used up by a quoted local part, or 0. */
+/* Quoted-string = DQUOTE *QcontentSMTP DQUOTE */
 static size_t
-parse_quoted(char out[LOCAL_MAX + 1], const char *text, size_t len)
+parse_quoted(char *out, size_t size, const char *text, size_t len)
 {
 	size_t i, n = 0;
 
 	for (i = 1; i < len && text[i] != '"'; i++) {
 		if (text[i] == '\\' && ++i == len)
 			return 0;
-		if (text[i] < 0x20 || text[i] > 0x7e || n == LOCAL_MAX)
+		if (text[i] < 0x20 || text[i] > 0x7e || n + 1 >= size)
 			return 0;
 		out[n++] = text[i];
 	}
 	out[n] = '\0';
-	return i < len && n > 0 ? i + 1 : 0;
+	return i < len ? i + 1 : 0;
 }
 
-/* Octets used up by a dot-string, or 0. */
+/* Dot-string = Atom *("." Atom); its meaning is itself. */
 static size_t
-parse_dots(char out[LOCAL_MAX + 1], const char *text, size_t len)
+parse_dots(char *out, size_t size, const char *text, size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < len && text[i] != '@'; i++) {
-		if (i == LOCAL_MAX)
+	for (i = 0; i < len && (is_atext(text[i]) || text[i] == '.'); i++) {
+		if (text[i] == '.' && (i == 0 || text[i - 1] == '.'))
 			return 0;
-		if (text[i] == '.') {
-			if (i == 0 || text[i - 1] == '.')
-				return 0;
-		} else if (!is_atext(text[i])) {
+		if (i + 1 >= size)
 			return 0;
-		}
 		out[i] = text[i];
 	}
 	out[i] = '\0';
 	return i > 0 && text[i - 1] != '.' ? i : 0;
 }
 
+size_t
+local_parse(char *out, size_t size, const char *text, size_t len)
+{
+	if (len > 0 && text[0] == '"')
+		return parse_quoted(out, size, text, len);
+	return parse_dots(out, size, text, len);
+}
+
+static bool
+needs_quotes(const char *local)
+{
+	const char *p;
+
+	for (p = local; *p != '\0'; p++)
+		if (*p != '.' && !is_atext(*p))
+			return true;
+	return local[0] == '\0' || local[0] == '.' || p[-1] == '.' ||
+	    strstr(local, "..") != NULL;
+}
+
+size_t
+local_format(char *out, size_t size, const char *local)
+{
+	bool quotes = needs_quotes(local);
+	size_t n = 0;
+
+	if (quotes)
+		out[n++] = '"';
+	for (; *local != '\0'; local++) {
+		if (n + 2 >= size)
+			return 0;
+		if (quotes && (*local == '"' || *local == '\\'))
+			out[n++] = '\\';
+		out[n++] = *local;
+	}
+	if (quotes)
+		out[n++] = '"';
+	return n;
+}
+
 /* Mailbox = Local-part "@" Domain, RFC 5321 4.1.2; no address literals. */
 int
 mailbox_parse(struct mailbox *m, const char *text, size_t len, const char **why)
 {
-	size_t n;
+	size_t n = local_parse(m->local, sizeof(m->local), text, len);
 
-	if (len > 0 && text[0] == '"')
-		n = parse_quoted(m->local, text, len);
-	else
-		n = parse_dots(m->local, text, len);
-	if (n == 0) {
+	if (n == 0 || m->local[0] == '\0' ||
+	    (text[0] != '"' && n < len && text[n] != '@')) {
 		*why = "the part before the @ is no local part (at most 64 "
 		       "ASCII octets)";
 		return -1;
@@ -132,34 +165,12 @@ mailbox_parse(struct mailbox *m, const char *text, size_t len, const char **why)
 	return 0;
 }
 
-static bool
-needs_quotes(const char *local)
-{
-	const char *p;
-
-	for (p = local; *p != '\0'; p++)
-		if (*p != '.' && !is_atext(*p))
-			return true;
-	return local[0] == '\0' || local[0] == '.' || p[-1] == '.' ||
-	    strstr(local, "..") != NULL;
-}
-
 void
 mailbox_format(char out[MAILBOX_TEXT_MAX], const char *local,
     const char *domain)
 {
-	bool quotes = needs_quotes(local);
-	char *p = out, *end = out + 2 * LOCAL_MAX;
+	size_t n = local_format(out, MAILBOX_TEXT_MAX - NAME_TEXT_MAX, local);
 
-	if (quotes)
-		*p++ = '"';
-	for (; *local != '\0' && p < end; local++) {
-		if (quotes && (*local == '"' || *local == '\\'))
-			*p++ = '\\';
-		*p++ = *local;
-	}
-	if (quotes)
-		*p++ = '"';
-	*p++ = '@';
-	strlcpy(p, domain, (size_t)(out + MAILBOX_TEXT_MAX - p));
+	out[n++] = '@';
+	strlcpy(out + n, domain, MAILBOX_TEXT_MAX - n);
 }

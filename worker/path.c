@@ -14,51 +14,6 @@
 
 #include "worker/path.h"
 
-static bool
-is_atext(char c)
-{
-	return isalnum((unsigned char)c) ||
-	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
-}
-
-/* Dot-string = Atom *("." Atom); its meaning is itself. */
-static const char *
-dot_string(const char *p, const char *end, char *out, size_t size)
-{
-	size_t n = 0;
-
-	while (p < end && (is_atext(*p) || *p == '.')) {
-		if (*p == '.' && (n == 0 || out[n - 1] == '.'))
-			return NULL;
-		if (n + 1 >= size)
-			return NULL;
-		out[n++] = *p++;
-	}
-	if (n == 0 || out[n - 1] == '.')
-		return NULL;
-	out[n] = '\0';
-	return p;
-}
-
-/* Quoted-string = DQUOTE *QcontentSMTP DQUOTE; out is what stands in it. */
-static const char *
-quoted_string(const char *p, const char *end, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (p++; p < end && *p != '"'; p++) {
-		if (*p == '\\' && ++p == end)
-			return NULL;
-		if (*p < 0x20 || *p > 0x7e || n + 1 >= size)
-			return NULL;
-		out[n++] = *p;
-	}
-	if (p == end)
-		return NULL;
-	out[n] = '\0';
-	return p + 1;
-}
-
 /*
  * address-literal = "[" ( IPv4 / "IPv6:" IPv6 ) "]"; kept as written, in lower
  * case.
@@ -99,35 +54,15 @@ domain(const char *p, const char *end, char out[NAME_TEXT_MAX])
 	return name_canonical(out, p, (size_t)(q - p)) == 0 ? q : NULL;
 }
 
-/* Does this local part need no quotes? */
-static bool
-is_dot_string(const char *local)
-{
-	const char *end = local + strlen(local);
-	char scratch[MAILBOX_TEXT_MAX];
-
-	return dot_string(local, end, scratch, sizeof(scratch)) == end;
-}
-
 /* Write the address as it goes on. 0, or -1 when it gets too long. */
 static int
 write_text(struct mailbox *m)
 {
-	size_t n = 0, room = sizeof(m->text) - NAME_TEXT_MAX - 4;
-	bool quote = !is_dot_string(m->local);
-	const char *p;
+	size_t n = local_format(m->text, sizeof(m->text) - NAME_TEXT_MAX - 4,
+	    m->local);
 
-	if (quote)
-		m->text[n++] = '"';
-	for (p = m->local; *p != '\0'; p++) {
-		if (n + 2 >= room)
-			return -1;
-		if (*p == '"' || *p == '\\')
-			m->text[n++] = '\\';
-		m->text[n++] = *p;
-	}
-	if (quote)
-		m->text[n++] = '"';
+	if (n == 0)
+		return -1;
 	m->text[n++] = '@';
 	strcpy(m->text + n, m->domain); /* fits: NAME_TEXT_MAX was left */
 	return 0;
@@ -136,11 +71,11 @@ write_text(struct mailbox *m)
 static const char *
 mailbox(const char *p, const char *end, struct mailbox *m)
 {
-	if (p == end)
-		return NULL;
-	p = *p == '"' ? quoted_string(p, end, m->local, sizeof(m->local)) :
-			dot_string(p, end, m->local, sizeof(m->local));
-	if (p == NULL || p == end || *p != '@')
+	size_t n = local_parse(m->local, sizeof(m->local), p,
+	    (size_t)(end - p));
+
+	p += n;
+	if (n == 0 || p == end || *p != '@')
 		return NULL;
 	if ((p = domain(p + 1, end, m->domain)) == NULL)
 		return NULL;
