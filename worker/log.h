@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOG_LINE_MAX  2048 /* room for all the keys of any line */
-#define LOG_VALUE_MAX 200  /* a value is cut here, escapes counted */
+#define LOG_LINE_MAX  2560 /* room for all the keys of any line */
+#define LOG_VALUE_MAX 255  /* a domain name is whole; escapes count */
 
 enum log_level {
 	LOG_BAD = 3,
