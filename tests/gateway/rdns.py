@@ -59,7 +59,7 @@ def session(g, source=None, to=(OURS,), data=None, helo="client.example",
         return (time.monotonic() - begun) * 1000
 
     with RawClient(g.port, source, timeout=20) as c:
-        port = c.sock.getsockname()[1]
+        client, port = c.sock.getsockname()[:2]
         got.greeting, got.greeting_ms = c.reply(), since()
         if got.greeting is not None and got.greeting.startswith("220"):
             assert c.say(f"EHLO {helo}").startswith("250")
@@ -77,8 +77,8 @@ def session(g, source=None, to=(OURS,), data=None, helo="client.example",
             got.data_ms = since()
             assert c.say("QUIT").startswith("221")
             ref = wait_until(
-                lambda: re.search(rf"event=connect ref=(\S+) client=\S+.* "
-                                  rf"port={port}\b", g.log()[before:]),
+                lambda: re.search(rf"event=connect ref=(\S+) client={client} "
+                                  rf".*port={port}\b", g.log()[before:]),
                 what="event=connect").group(1)
             wait_until(lambda: f"event=session ref={ref} " in g.log(),
                        what="event=session")
