@@ -17,6 +17,7 @@
 
 #include "daemon/config.h"
 #include "lists/list.h"
+#include "tools/tool.h"
 #include "worker/settings.h"
 
 enum task {
@@ -47,21 +48,6 @@ static const char help_text[] =
     "  -h, --help  show this\n";
 
 static void
-usage(void)
-{
-	fputs(usage_text, stderr);
-	exit(EX_USAGE);
-}
-
-static void
-help(void)
-{
-	fputs(usage_text, stdout);
-	fputs(help_text, stdout);
-	exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
-}
-
-static void
 parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = { { "diff", 0, NULL, 'd' },
@@ -85,14 +71,14 @@ parse_options(int argc, char **argv, struct options *o)
 		case 'd':
 		case 'p':
 			if (o->task != TASK_COMPILE)
-				usage();
+				tool_usage(usage_text);
 			o->task = c == 'd' ? TASK_DIFF : TASK_PREVIOUS;
 			break;
 		case 'h':
-			help();
+			tool_help(usage_text, help_text);
 			break;
 		default:
-			usage();
+			tool_usage(usage_text);
 		}
 	}
 	for (; optind < argc; optind++) {
@@ -104,14 +90,7 @@ parse_options(int argc, char **argv, struct options *o)
 			    argv[optind]);
 	}
 	if (o->task == TASK_PREVIOUS && o->wanted != 0)
-		usage();
-}
-
-static void
-report_config(void *arg, const char *message)
-{
-	(void)arg;
-	fprintf(stderr, "%s\n", message);
+		tool_usage(usage_text);
 }
 
 static void
@@ -229,9 +208,7 @@ main(int argc, char **argv)
 	int r;
 
 	parse_options(argc, argv, &o);
-	set = config_load(o.path, report_config, NULL);
-	if (set == NULL)
-		return EX_CONFIG;
+	set = tool_settings(o.path);
 	r = run(&o, set);
 	settings_free(set);
 	return r;

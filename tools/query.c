@@ -17,6 +17,7 @@
 
 #include "daemon/config.h"
 #include "lists/list.h"
+#include "tools/tool.h"
 #include "worker/settings.h"
 
 enum {
@@ -34,28 +35,6 @@ static const char help_text[] =
     "  -c FILE     the configuration, default " CONFIG_DEFAULT_PATH "\n"
     "  -d          dump the list as source\n"
     "  -h, --help  show this\n";
-
-static void
-usage(void)
-{
-	fputs(usage_text, stderr);
-	exit(EX_USAGE);
-}
-
-static void
-help(void)
-{
-	fputs(usage_text, stdout);
-	fputs(help_text, stdout);
-	exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
-}
-
-static void
-report_config(void *arg, const char *message)
-{
-	(void)arg;
-	fprintf(stderr, "%s\n", message);
-}
 
 /* The generation in force; ends the program when there is none. */
 static struct generation *
@@ -123,18 +102,16 @@ main(int argc, char **argv)
 		else if (c == 'd')
 			dumping = true;
 		else if (c == 'h')
-			help();
+			tool_help(usage_text, help_text);
 		else
-			usage();
+			tool_usage(usage_text);
 	}
 	if (argc - optind != (dumping ? 1 : 2))
-		usage();
+		tool_usage(usage_text);
 	id = list_by_name(argv[optind]);
 	if (id == -1)
 		errx(EX_USAGE, "%s: no list of that name", argv[optind]);
-	set = config_load(path, report_config, NULL);
-	if (set == NULL)
-		return EX_CONFIG;
+	set = tool_settings(path);
 	g = open_generation(set->state_dir);
 	r = dumping ?
 	    dump(g, (enum list_id)id) :
