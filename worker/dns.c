@@ -25,6 +25,7 @@ struct question {
 	struct question *next;
 	struct dns *dns;
 	bool open;
+	int64_t deadline_ms;
 	dns_done *done;
 	void *arg;
 };
@@ -32,7 +33,9 @@ struct question {
 struct dns {
 	struct dns_ctx *ctx;
 	struct waiting *waiting;
-	int64_t start_ms, deadline_ms;
+	int64_t start_ms;
+	int64_t deadline_ms; /* of the questions that are asked now */
+	int span_ms;	     /* what a step may take */
 	struct question *questions;
 	unsigned nopen;
 };
@@ -90,6 +93,40 @@ take_name(struct dns_answer *a, const struct dns_parse *p,
 		a->n++;
 }
 
+/* Character strings, each with its length before it, as one. */
+static void
+take_text(struct dns_answer *a, const struct dns_rr *rr)
+{
+	const unsigned char *p = rr->dnsrr_dptr, *end = p + rr->dnsrr_dsz;
+	size_t len, out = 0;
+
+	if (a->n++ > 0)
+		return;
+	while (p < end && *p < end - p)
+		for (len = *p++; len > 0; len--, p++)
+			if (out + 1 < sizeof(a->text))
+				a->text[out++] = *p >= 0x20 && *p < 0x7f ?
+				    (char)*p :
+				    '?';
+	a->text[out] = '\0';
+}
+
+static void
+take_record(struct dns_answer *a, const struct dns_parse *p,
+    const struct dns_rr *rr)
+{
+	switch (rr->dnsrr_typ) {
+	case DNS_T_PTR:
+		take_name(a, p, rr);
+		break;
+	case DNS_T_TXT:
+		take_text(a, rr);
+		break;
+	default:
+		take_addr(a, rr, rr->dnsrr_typ == DNS_T_A ? 4 : 6);
+	}
+}
+
 /*
  * The records of one type, cur standing behind the question's name; what udns
  * wants: 0 and a result, or its error.
@@ -110,12 +147,8 @@ parse(const unsigned char *question, const unsigned char *packet,
 	dns_initparse(&p, question, packet, cur, end);
 	p.dnsp_qcls = DNS_C_IN;
 	p.dnsp_qtyp = (enum dns_type)type;
-	while ((r = dns_nextrr(&p, &rr)) > 0) {
-		if (type == DNS_T_PTR)
-			take_name(a, &p, &rr);
-		else
-			take_addr(a, &rr, type == DNS_T_A ? 4 : 6);
-	}
+	while ((r = dns_nextrr(&p, &rr)) > 0)
+		take_record(a, &p, &rr);
 	if (r < 0)
 		return DNS_E_PROTOCOL;
 	a->state = DNS_FOUND;
@@ -154,6 +187,12 @@ static int
 parse_ptr(dnscc_t *q, dnscc_t *pkt, dnscc_t *cur, dnscc_t *end, void **result)
 {
 	return parse_into(q, pkt, cur, end, result, DNS_T_PTR);
+}
+
+static int
+parse_txt(dnscc_t *q, dnscc_t *pkt, dnscc_t *cur, dnscc_t *end, void **result)
+{
+	return parse_into(q, pkt, cur, end, result, DNS_T_TXT);
 }
 
 int
@@ -217,7 +256,7 @@ tick(const struct dns *d)
 static int
 tries(const struct dns *d, size_t nservers)
 {
-	int64_t left = (d->deadline_ms - d->start_ms) / TICK_MS + 1;
+	int64_t left = d->span_ms / TICK_MS + 1;
 	int n = 0;
 
 	while (left > 0 && n < TRIES_MOST) {
@@ -253,9 +292,15 @@ open_context(const struct dns *d, const struct dns_servers *servers,
 	return NULL;
 }
 
+void
+dns_step(struct dns *d)
+{
+	d->deadline_ms = clock_ms() + d->span_ms;
+}
+
 struct dns *
 dns_begin(struct dns_servers *servers, const struct settings *set,
-    struct waiting *waiting, int64_t deadline_ms)
+    struct waiting *waiting)
 {
 	struct dns *d = calloc(1, sizeof(*d));
 
@@ -264,7 +309,8 @@ dns_begin(struct dns_servers *servers, const struct settings *set,
 	find_servers(servers, set);
 	d->waiting = waiting;
 	d->start_ms = clock_ms();
-	d->deadline_ms = deadline_ms;
+	d->span_ms = set->dns_deadline_ms;
+	dns_step(d);
 	d->ctx = open_context(d, servers, false);
 	if (d->ctx == NULL) /* IPv4 and IPv6 together want IPv6 here */
 		d->ctx = open_context(d, servers, true);
@@ -291,15 +337,20 @@ dns_end(struct dns *d)
 	free(d);
 }
 
+/* What the answer leads to ask belongs to the same step. */
 static void
 close_question(struct question *q, const struct dns_answer *a)
 {
+	int64_t step_ms = q->dns->deadline_ms;
+
 	q->open = false;
 	q->dns->nopen--;
+	q->dns->deadline_ms = q->deadline_ms;
 	q->done(q->arg, a);
+	q->dns->deadline_ms = step_ms;
 }
 
-/* udns has an answer, or has given up. */
+/* udns has an answer, or has given up; for one that is closed, too late. */
 static void
 answered(struct dns_ctx *ctx, void *result, void *data)
 {
@@ -310,21 +361,35 @@ answered(struct dns_ctx *ctx, void *result, void *data)
 	if (result == NULL && status != DNS_E_NXDOMAIN &&
 	    status != DNS_E_NODATA)
 		none.state = DNS_UNKNOWN;
-	close_question(q, result != NULL ? result : &none);
+	if (q->open)
+		close_question(q, result != NULL ? result : &none);
 	free(result);
 }
 
-/* The deadline: what is open is unknown. */
+/* What is open beyond its deadline is unknown. */
 static void
 expire(struct dns *d)
 {
 	struct dns_answer unknown = { .state = DNS_UNKNOWN };
+	int64_t now = clock_ms();
 	struct question *q;
 
-	wait_background(d->waiting, -1, NULL, NULL);
 	for (q = d->questions; q != NULL; q = q->next)
-		if (q->open)
+		if (q->open && now >= q->deadline_ms)
 			close_question(q, &unknown);
+}
+
+/* When something is to be done: a question sent again, or given up. */
+static int64_t
+next_due(const struct dns *d, int ticks)
+{
+	int64_t due = clock_ms() + (ticks > 0 ? ticks : 1) * TICK_MS;
+	const struct question *q;
+
+	for (q = d->questions; q != NULL; q = q->next)
+		if (q->open && q->deadline_ms < due)
+			due = q->deadline_ms;
+	return due;
 }
 
 /*
@@ -335,18 +400,17 @@ static int64_t
 go_on(void *arg, bool readable)
 {
 	struct dns *d = arg;
-	int64_t due;
 	int ticks;
 
 	if (readable)
 		dns_ioevent(d->ctx, tick(d));
+	expire(d);
+	/* Answers and deadlines may have led to questions: send those too. */
 	ticks = dns_timeouts(d->ctx, -1, tick(d));
-	if (d->nopen == 0 || clock_ms() >= d->deadline_ms) {
-		expire(d);
-		return 0;
-	}
-	due = clock_ms() + (ticks > 0 ? ticks : 1) * TICK_MS;
-	return due < d->deadline_ms ? due : d->deadline_ms;
+	if (d->nopen > 0)
+		return next_due(d, ticks);
+	wait_set(d->waiting, WAIT_DNS, -1);
+	return 0;
 }
 
 static int
@@ -366,6 +430,7 @@ ask(struct dns *d, const unsigned char *dn, int type, dns_parse_fn *parser,
 		return -1;
 	}
 	q->open = true;
+	q->deadline_ms = d->deadline_ms;
 	q->next = d->questions;
 	d->questions = q;
 	d->nopen++;
@@ -400,6 +465,29 @@ dns_ask_addrs(struct dns *d, const char *name, int family, dns_done *done,
 		return -1;
 	return family == 4 ? ask(d, dn, DNS_T_A, parse_a, done, arg) :
 			     ask(d, dn, DNS_T_AAAA, parse_aaaa, done, arg);
+}
+
+int
+dns_ask_text(struct dns *d, const char *name, dns_done *done, void *arg)
+{
+	unsigned char dn[DNS_MAXDN];
+
+	if (dns_sptodn(name, dn, sizeof(dn)) <= 0)
+		return -1;
+	return ask(d, dn, DNS_T_TXT, parse_txt, done, arg);
+}
+
+void
+dns_forget(struct dns *d, const void *arg)
+{
+	struct question *q;
+
+	for (q = d->questions; q != NULL; q = q->next) {
+		if (!q->open || q->arg != arg)
+			continue;
+		q->open = false;
+		d->nopen--;
+	}
 }
 
 void

@@ -27,8 +27,9 @@ enum dns_state {
 	DNS_UNKNOWN
 };
 
-#define DNS_ADDRS 64
-#define DNS_NAMES 8
+#define DNS_ADDRS    64
+#define DNS_NAMES    8
+#define DNS_TEXT_MAX 256
 
 /* The name servers that a worker can send to; zero before it first asks. */
 struct dns_servers {
@@ -39,11 +40,16 @@ struct dns_servers {
 
 struct dns_answer {
 	enum dns_state state;
-	unsigned n;			      /* of the records that are kept */
-	bool more;			      /* there were others */
-	struct addr addrs[DNS_ADDRS];	      /* of an address question */
-	char names[DNS_NAMES][NAME_TEXT_MAX]; /* of a reverse one: checked
-						 and in lower case */
+	unsigned n; /* of the records that are kept */
+	bool more;  /* there were others */
+
+	union {
+		struct addr addrs[DNS_ADDRS]; /* of an address question */
+		char names[DNS_NAMES][NAME_TEXT_MAX]; /* of a reverse one:
+							 checked, lower case */
+		char text[DNS_TEXT_MAX]; /* of the first TXT record, printable
+					    ASCII; cut where it is longer */
+	};
 };
 
 /* Called once for every question; the answer is gone when it returns. */
@@ -52,12 +58,17 @@ typedef void dns_done(void *arg, const struct dns_answer *);
 struct dns;
 
 /*
- * Open a context for one session. The first one finds the servers: those of
- * the settings that can be sent to. What is unanswered at the deadline is
- * unknown. NULL: no socket or memory was to be had, so all is unknown.
+ * Open a context for one session, and begin its first step. The first context
+ * finds the servers: those of the settings that can be sent to. NULL: no
+ * socket or memory was to be had, so all is unknown.
  */
-struct dns *dns_begin(struct dns_servers *, const struct settings *,
-    struct waiting *, int64_t deadline_ms);
+struct dns *
+dns_begin(struct dns_servers *, const struct settings *, struct waiting *);
+/*
+ * What is asked from now on, and what that leads to, is unknown when it is
+ * unanswered after dns_deadline_ms.
+ */
+void dns_step(struct dns *);
 /* Drop what is not answered, without a call, and close. */
 void dns_end(struct dns *);
 
@@ -66,12 +77,16 @@ int dns_ask_names(struct dns *, const struct addr *, dns_done *, void *arg);
 /* Ask for the addresses of a name in family 4 (A) or 6 (AAAA). */
 int dns_ask_addrs(struct dns *, const char *name, int family, dns_done *,
     void *arg);
+/* Ask for the text (TXT) of a name. */
+int dns_ask_text(struct dns *, const char *name, dns_done *, void *arg);
+/* Nobody wants the answers any more for which arg was given. */
+void dns_forget(struct dns *, const void *arg);
 /* Send what was asked; from then on it goes on whenever the session waits. */
 void dns_send(struct dns *);
 /* Is any question open? */
 bool dns_is_open(const struct dns *);
 
-/* The answer parser by itself, for the fuzzer; type 1, 12 or 28. */
+/* The answer parser by itself, for the fuzzer; type 1, 12, 16 or 28. */
 int dns_parse_packet(const unsigned char *packet, size_t len, int type,
     struct dns_answer *);
 
