@@ -25,6 +25,7 @@ static const char *const verdict_names[] = {
 	[V_REJECT] = "reject",
 	[V_DROP] = "drop",
 	[V_PENDING] = "pending",
+	[V_LATER] = "later",
 	[V_UNKNOWN] = "unknown",
 	[V_MOVED] = "moved",
 	[V_FORWARD] = "forward",
@@ -33,12 +34,15 @@ static const char *const verdict_names[] = {
 /* The connection tests, in the order in which they are judged and logged. */
 static const struct check {
 	enum test_id test;
+	bool rehearsal; /* refuses nobody, whatever the mode */
 	enum verdict (*run)(const struct peer *, const struct settings *,
 	    struct reason *);
 } connect_checks[CONNECT_CHECKS] = {
-	{ TEST_BANNED, check_banned },
-	{ TEST_RDNS, check_rdns },
-	{ TEST_RELAY, check_relay },
+	[CHECK_BANNED] = { TEST_BANNED, false, check_banned },
+	[CHECK_RDNS] = { TEST_RDNS, false, check_rdns },
+	[CHECK_RELAY] = { TEST_RELAY, false, check_relay },
+	[CHECK_DNSBL] = { TEST_DNSBL, false, check_dnsbl },
+	[CHECK_REHEARSAL] = { TEST_DNSBL, true, check_dnsbl_rehearsed },
 };
 
 const char *
@@ -84,16 +88,17 @@ apply_mode(struct finding *f, const struct test_settings *t)
 {
 	if (f->found == V_UNKNOWN)
 		f->found = t->unknown == UNKNOWN_DEFER ? V_DEFER : V_NEXT;
-	f->verdict = t->mode == MODE_ON && f->found != V_PENDING ? f->found :
-								   V_NEXT;
+	f->verdict = f->mode == MODE_ON && f->found != V_PENDING &&
+		f->found != V_LATER ?
+	    f->found :
+	    V_NEXT;
 }
 
 /* What relay found out is a fact for the others, not a refusal. */
 static void
-grant_relay(struct peer *peer, const struct settings *set,
-    const struct finding *f)
+grant_relay(struct peer *peer, const struct finding *f)
 {
-	bool on = set->tests[TEST_RELAY].mode == MODE_ON;
+	bool on = f->mode == MODE_ON;
 
 	peer->relay = on && f->found == V_RELAY;
 	peer->relay_unknown = on &&
@@ -101,35 +106,55 @@ grant_relay(struct peer *peer, const struct settings *set,
 }
 
 static void
-run_check(const struct check *c, struct peer *peer, const struct settings *set,
+run_row(int row, struct peer *peer, const struct settings *set,
     struct finding *f)
 {
+	const struct check *c = &connect_checks[row];
+
 	memset(f, 0, sizeof(*f));
 	f->test = c->test;
-	if (set->tests[f->test].mode != MODE_OFF)
+	f->mode = set->tests[c->test].mode;
+	if (c->rehearsal && f->mode == MODE_ON)
+		f->mode = MODE_WARN;
+	if (f->mode != MODE_OFF)
 		f->found = c->run(peer, set, &f->why);
-	if (f->test == TEST_RELAY)
-		grant_relay(peer, set, f);
+	if (row == CHECK_RELAY)
+		grant_relay(peer, f);
 	else
-		apply_mode(f, &set->tests[f->test]);
+		apply_mode(f, &set->tests[c->test]);
+	if (row == CHECK_BANNED)
+		peer->banned = verdict_refuses(f->verdict);
+	else if (row == CHECK_RDNS)
+		peer->allowed = f->verdict == V_ALLOW;
 }
 
-const struct finding *
+void
 check_connect(struct peer *peer, const struct settings *set,
     struct finding found[CONNECT_CHECKS])
 {
-	const struct finding *refusal = NULL;
 	int i;
 
 	/* Who may relay is spared the DNS tests, so that is found out first. */
-	run_check(&connect_checks[CHECK_RELAY], peer, set, &found[CHECK_RELAY]);
-	for (i = 0; i < CONNECT_CHECKS; i++) {
+	run_row(CHECK_RELAY, peer, set, &found[CHECK_RELAY]);
+	for (i = 0; i < CONNECT_CHECKS; i++)
 		if (i != CHECK_RELAY)
-			run_check(&connect_checks[i], peer, set, &found[i]);
-		if (refusal == NULL && verdict_refuses(found[i].verdict))
-			refusal = &found[i];
-	}
-	return refusal;
+			run_row(i, peer, set, &found[i]);
+	/* A rehearsal that comes to the same says nothing new. */
+	if (found[CHECK_REHEARSAL].found == found[CHECK_DNSBL].found)
+		found[CHECK_REHEARSAL].found = V_NEXT;
+}
+
+const struct finding *
+check_refusal(const struct settings *set, const struct finding *found,
+    bool greeting)
+{
+	int i;
+
+	for (i = 0; i < CONNECT_CHECKS; i++)
+		if (verdict_refuses(found[i].verdict) &&
+		    (!greeting || set->tests[found[i].test].at == AT_GREETING))
+			return &found[i];
+	return NULL;
 }
 
 void
@@ -138,6 +163,7 @@ check_rcpt(const struct peer *peer, const struct settings *set,
 {
 	memset(f, 0, sizeof(*f));
 	f->test = TEST_RECIPIENT;
+	f->mode = set->tests[TEST_RECIPIENT].mode;
 	if (set->tests[TEST_RECIPIENT].mode == MODE_OFF)
 		return;
 	f->found = check_recipient(peer, set, to, &f->why);

@@ -10,8 +10,9 @@
 #include "lists/list.h"
 #include "worker/settings.h"
 
-struct peer;
+struct listing;
 struct mailbox;
+struct peer;
 
 enum verdict {
 	V_NEXT,	   /* no opinion */
@@ -21,6 +22,7 @@ enum verdict {
 	V_REJECT,  /* refuse with 5xx */
 	V_DROP,	   /* close without a word */
 	V_PENDING, /* an answer that is still to come decides */
+	V_LATER,   /* more of the session must be known; nothing to wait for */
 	V_UNKNOWN, /* not found out: the test's setting decides */
 	V_MOVED,   /* recipient: refuse and name the new address */
 	V_FORWARD  /* recipient: goes to another address */
@@ -37,6 +39,10 @@ struct reason {
 	const char *text;   /* what the client is told */
 	bool has_entry;	    /* the list's line that did it is entry */
 	struct list_entry entry;
+	const struct listing *listing; /* the DNS answer that did it, or NULL */
+	enum test_mode least;	       /* the zones counted: of this mode */
+	int score;		       /* the sum of their weights */
+	bool may_allow; /* V_PENDING: what is to come may be V_ALLOW */
 };
 
 /* What a test found, before and after its mode was applied. */
@@ -44,11 +50,19 @@ struct finding {
 	enum test_id test;
 	enum verdict found;   /* what the test said */
 	enum verdict verdict; /* what it counts: warn makes it V_NEXT */
+	enum test_mode mode;  /* of the test, or warn: it is rehearsed */
 	struct reason why;
 };
 
-#define CONNECT_CHECKS 3
-#define CHECK_RELAY    2 /* the row of relay among them */
+/* The rows of the connection tests, in their order. */
+enum {
+	CHECK_BANNED,
+	CHECK_RDNS,
+	CHECK_RELAY,
+	CHECK_DNSBL,
+	CHECK_REHEARSAL, /* dnsbl with the zones that are in mode warn */
+	CONNECT_CHECKS
+};
 
 /* "banned", "relay", ...: the name in the settings and in the log. */
 const char *check_name(enum test_id);
@@ -58,11 +72,17 @@ bool verdict_refuses(enum verdict);
 
 /*
  * The connection tests, in their order, one finding each, on what is known by
- * now; to be made again when answers have come in. Fills relay and
- * relay_unknown of the peer. Returns the first finding that refuses, or NULL.
+ * now; to be made again when answers have come in. Fills what each grants or
+ * spares the others into the peer.
  */
-const struct finding *check_connect(struct peer *, const struct settings *,
+void check_connect(struct peer *, const struct settings *,
     struct finding found[CONNECT_CHECKS]);
+/*
+ * The refusal that is spoken: the first in the order of tests; for the
+ * greeting, of those that have their place there. Or NULL.
+ */
+const struct finding *
+check_refusal(const struct settings *, const struct finding *, bool greeting);
 
 /*
  * May this client send to this domain? Lists only. V_NEXT: yes, the domain is
@@ -93,6 +113,10 @@ enum verdict
 check_rdns(const struct peer *, const struct settings *, struct reason *);
 enum verdict
 check_relay(const struct peer *, const struct settings *, struct reason *);
+enum verdict
+check_dnsbl(const struct peer *, const struct settings *, struct reason *);
+enum verdict check_dnsbl_rehearsed(const struct peer *, const struct settings *,
+    struct reason *);
 enum verdict check_recipient(const struct peer *, const struct settings *,
     const struct mailbox *, struct reason *);
 

@@ -77,6 +77,14 @@ check_level(const struct rdns *r, enum rdns_require require)
 	return asked ? V_PENDING : unknown ? V_UNKNOWN : V_REJECT;
 }
 
+/* What is to come may be an allow only where list names holds any name. */
+static enum verdict
+pending(struct reason *why, bool may_allow)
+{
+	why->may_allow = may_allow;
+	return V_PENDING;
+}
+
 static enum verdict
 unknown(struct reason *why)
 {
@@ -122,15 +130,14 @@ entry_refuses(struct reason *why, const struct list_entry *entry)
 	return reject ? V_REJECT : V_DEFER;
 }
 
-/* Can any answer make a difference at all? */
 static bool
-matters(const struct peer *peer, const struct test_settings *t)
+list_has_names(const struct peer *peer)
 {
 	struct list_info names = { .has_names = true };
 
 	if (peer->lists != NULL)
 		generation_info(peer->lists, LIST_NAMES, &names);
-	return t->require != RDNS_NONE || names.has_names;
+	return names.has_names;
 }
 
 enum verdict
@@ -143,10 +150,12 @@ check_rdns(const struct peer *peer, const struct settings *set,
 	enum verdict level;
 	unsigned i;
 
-	if (peer->relay || !matters(peer, t))
+	if (peer->relay || peer->banned)
 		return V_NEXT;
+	if (t->require == RDNS_NONE && !list_has_names(peer))
+		return V_NEXT; /* no answer can make a difference */
 	if (r->ptr == DNS_ASKED)
-		return V_PENDING;
+		return pending(why, list_has_names(peer));
 	if (r->ptr == DNS_UNKNOWN)
 		return unknown(why);
 	for (i = 0; i < r->n && !tally.damaged; i++)
@@ -160,7 +169,7 @@ check_rdns(const struct peer *peer, const struct settings *set,
 	}
 	level = check_level(r, t->require);
 	if (tally.allow_open || level == V_PENDING)
-		return V_PENDING;
+		return pending(why, tally.allow_open);
 	if (!tally.refused && level == V_NEXT)
 		return V_NEXT;
 	if (tally.allow_unknown || (!tally.refused && level == V_UNKNOWN))

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "worker/admit.h"
 #include "worker/command.h"
 #include "worker/reply.h"
 #include "worker/session.h"
@@ -27,6 +28,7 @@ take_name(struct session *s, const char *arg, const char *end)
 	memcpy(s->peer.helo, arg, len);
 	s->peer.helo[len] = '\0';
 	s->phase = PH_HELLO;
+	admit_learn(s, OF_HELO, s->peer.helo);
 	return true;
 }
 

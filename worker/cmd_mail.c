@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "worker/admit.h"
 #include "worker/command.h"
 #include "worker/path.h"
 #include "worker/reply.h"
@@ -119,6 +120,7 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 	}
 	s->env.sender = s->peer.sender.text;
 	s->phase = PH_MAIL;
+	admit_learn(s, OF_SENDER, s->peer.sender.domain);
 	snprintf(s->ref, sizeof(s->ref), "%s.%u", s->id, ++s->transactions);
 	reply(s, 250, "2.1.0", "sender ok");
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "worker/admit.h"
 #include "worker/command.h"
 #include "worker/log.h"
 #include "worker/path.h"
@@ -105,7 +106,7 @@ destination(struct session *s, struct rcpt *r)
 	memset(&why, 0, sizeof(why));
 	v = check_destination(&s->peer, s->set, &r->to, &why);
 	if (v != V_NEXT && s->found[CHECK_RELAY].found == V_PENDING) {
-		session_settle(s, true);
+		admit_settle(s, true);
 		v = check_destination(&s->peer, s->set, &r->to, &why);
 	}
 	switch (v) {
@@ -136,6 +137,7 @@ refuse_held(struct session *s, const struct rcpt *r)
 		session_end(s, "dropped");
 		return;
 	}
+	admit_word(s, &why);
 	why.reply = s->held->verdict == V_REJECT ? 550 : 450;
 	reply_refuse(s, check_name(s->held->test), &why, r->to.text);
 }
@@ -264,7 +266,7 @@ cmd_rcpt(struct session *s, const char *arg, const char *end)
 	struct rcpt r;
 
 	memset(&r, 0, sizeof(r));
-	session_settle(s, false);
+	admit_settle(s, false);
 	if (s->env.nrcpts >= s->set->limits.recipients) {
 		reply_refuse_as(s, "limits", "recipients", 452, "4.5.3",
 		    "too many recipients in this transaction", NULL);

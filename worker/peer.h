@@ -11,6 +11,7 @@
 #include "lists/list.h"
 #include "worker/rdns.h"
 
+struct dnsbl;
 struct generation;
 
 /*
@@ -30,9 +31,11 @@ struct peer {
 	char addr_text[ADDR_TEXT_MAX];
 	const struct generation *lists; /* NULL: there are none to be had */
 	int64_t now; /* seconds since 1970 UTC, of the session's start */
-	const struct rdns
-	    *rdns; /* its names; DNS_NONE where none were asked for */
+	const struct rdns *rdns;   /* its names, or why there are none */
+	const struct dnsbl *dnsbl; /* what DNS lists say; NULL: none is asked */
 
+	bool banned;	    /* refused by address: DNS has no say any more */
+	bool allowed;	    /* rdns allows it: clears dnsbl */
 	bool relay;	    /* the relay test granted it: may send anywhere */
 	bool relay_unknown; /* it could not be found out whether it may */
 

@@ -8,6 +8,27 @@
 
 const struct rdns rdns_nothing = { .ptr = DNS_NONE };
 const struct rdns rdns_asked = { .ptr = DNS_ASKED };
+const struct rdns rdns_unasked = { .ptr = DNS_UNKNOWN };
+
+/* Tell the name as soon as it is certain which it is. */
+static void
+tell(struct rdns *r)
+{
+	void (*known)(void *, const char *) = r->known;
+	const char *name = rdns_confirmed(r);
+	bool unknown = r->ptr == DNS_UNKNOWN || r->more;
+	unsigned i;
+
+	if (known == NULL)
+		return;
+	for (i = 0; i < r->n && name == NULL; i++) {
+		if (r->names[i].forward == FORWARD_ASKED)
+			return;
+		unknown |= r->names[i].forward == FORWARD_UNKNOWN;
+	}
+	r->known = NULL;
+	known(r->known_arg, name == NULL && !unknown ? "" : name);
+}
 
 static void
 take_addrs(void *arg, const struct dns_answer *a)
@@ -15,15 +36,15 @@ take_addrs(void *arg, const struct dns_answer *a)
 	struct rdns_name *name = arg;
 	unsigned i;
 
-	if (a->state != DNS_FOUND) {
+	if (a->state == DNS_FOUND)
+		name->forward = a->more ? FORWARD_UNKNOWN : FORWARD_OTHER;
+	else
 		name->forward = a->state == DNS_NONE ? FORWARD_NONE :
 						       FORWARD_UNKNOWN;
-		return;
-	}
-	name->forward = a->more ? FORWARD_UNKNOWN : FORWARD_OTHER;
-	for (i = 0; i < a->n; i++)
+	for (i = 0; a->state == DNS_FOUND && i < a->n; i++)
 		if (addr_equal(&a->addrs[i], &name->owner->client))
 			name->forward = FORWARD_CONFIRMED;
+	tell(name->owner);
 }
 
 static void
@@ -43,6 +64,7 @@ take_names(void *arg, const struct dns_answer *a)
 			take_addrs, name) == -1)
 			name->forward = FORWARD_UNKNOWN;
 	}
+	tell(r);
 }
 
 void
@@ -55,6 +77,8 @@ rdns_ask(struct rdns *r, struct dns *dns, const struct addr *client)
 	r->ptr = DNS_ASKED;
 	if (dns == NULL || dns_ask_names(dns, client, take_names, r) == -1)
 		r->ptr = DNS_UNKNOWN;
+	if (r->ptr == DNS_UNKNOWN)
+		tell(r);
 }
 
 void
@@ -67,6 +91,7 @@ rdns_settle(struct rdns *r)
 	for (i = 0; i < r->n; i++)
 		if (r->names[i].forward == FORWARD_ASKED)
 			r->names[i].forward = FORWARD_UNKNOWN;
+	tell(r);
 }
 
 const char *

@@ -28,12 +28,21 @@ struct rdns {
 	struct rdns_name names[DNS_NAMES];
 	struct dns *dns;
 	struct addr client;
+	/* Called once: the first confirmed name; "": none; NULL: unknown. */
+	void (*known)(void *arg, const char *name);
+	void *known_arg;
 };
 
-/* What is known where nothing was asked, and before anything is. */
-extern const struct rdns rdns_nothing, rdns_asked;
+/*
+ * What is known where nobody wants it, before anything is asked, and where it
+ * is not asked although it would matter.
+ */
+extern const struct rdns rdns_nothing, rdns_asked, rdns_unasked;
 
-/* Ask for the names, and for the addresses of each as they come in. */
+/*
+ * Ask for the names, and for the addresses of each as they come in. known is
+ * filled already.
+ */
 void rdns_ask(struct rdns *, struct dns *, const struct addr *client);
 /* Nothing more is waited for: what is open is unknown. */
 void rdns_settle(struct rdns *);

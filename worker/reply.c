@@ -99,6 +99,8 @@ static void
 log_refusal(struct session *s, struct logline *l, const char *test,
     const struct reason *why, const char *to)
 {
+	char rules[LOG_VALUE_MAX + 1];
+
 	session_log(s, l, "refuse");
 	session_log_name(s, l);
 	log_text(l, "helo", s->peer.helo);
@@ -111,6 +113,12 @@ log_refusal(struct session *s, struct logline *l, const char *test,
 	if (why->has_entry)
 		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
 		    why->entry.file, why->entry.line);
+	if (why->listing != NULL) {
+		log_text(l, "rule",
+		    dnsbl_listed(&s->dnsbl, why->least, "dnsbl:", rules,
+			sizeof(rules)));
+		log_number(l, "score", why->score);
+	}
 }
 
 void

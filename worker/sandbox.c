@@ -71,7 +71,8 @@ allow_below(int ruleset, const char *path, uint64_t rights)
 }
 
 static int
-build_ruleset(struct sandbox *box, const struct settings *set, int abi)
+build_ruleset(struct sandbox *box, const struct settings *set,
+    enum sandbox_for who, int abi)
 {
 	struct ruleset_attr attr = { .fs = (1ULL << 13) - 1,
 		.net = 0,
@@ -95,13 +96,15 @@ build_ruleset(struct sandbox *box, const struct settings *set, int abi)
 	if (box->ruleset == -1)
 		return -1;
 	fcntl(box->ruleset, F_SETFD, FD_CLOEXEC);
-	if (allow_below(box->ruleset, set->state_dir, FS_READ) == -1)
-		return -1;
 #ifdef LICTOR_SANITIZED
 	/* The leak checker looks at its own process when a worker leaves. */
 	if (allow_below(box->ruleset, "/proc", FS_READ) == -1)
 		return -1;
 #endif
+	if (who != SANDBOX_WORKER)
+		return 0;
+	if (allow_below(box->ruleset, set->state_dir, FS_READ) == -1)
+		return -1;
 	for (i = 0; i < set->maildir_roots.n; i++)
 		if (allow_below(box->ruleset, set->maildir_roots.item[i],
 			FS_MAILDIR & attr.fs) == -1)
@@ -111,79 +114,85 @@ build_ruleset(struct sandbox *box, const struct settings *set, int abi)
 
 /* ------------------------------------------------------------------ seccomp */
 
-/* All that a session needs; libraries and the C library included. */
-static const int calls[] = {
+#define BOTH (SANDBOX_WORKER | SANDBOX_PROBE)
+
+/* All that they need; libraries and the C library included. */
+static const struct {
+	int nr;
+	unsigned who;
+} calls[] = {
 	/* the client and the next hop */
-	SCMP_SYS(accept4),
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(writev),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(connect),
-	SCMP_SYS(shutdown),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
-	SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername),
-	SCMP_SYS(close),
+	{ SCMP_SYS(accept4), SANDBOX_WORKER },
+	{ SCMP_SYS(read), BOTH },
+	{ SCMP_SYS(write), BOTH },
+	{ SCMP_SYS(writev), BOTH },
+	{ SCMP_SYS(recvfrom), BOTH },
+	{ SCMP_SYS(recvmsg), BOTH },
+	{ SCMP_SYS(sendto), BOTH },
+	{ SCMP_SYS(sendmsg), BOTH },
+	{ SCMP_SYS(connect), BOTH },
+	{ SCMP_SYS(shutdown), BOTH },
+	{ SCMP_SYS(getsockopt), BOTH },
+	{ SCMP_SYS(setsockopt), BOTH },
+	{ SCMP_SYS(getsockname), BOTH },
+	{ SCMP_SYS(getpeername), BOTH },
+	{ SCMP_SYS(close), BOTH },
 	/* waiting and time */
-	SCMP_SYS(ppoll),
-	SCMP_SYS(poll),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigaction),
+	{ SCMP_SYS(ppoll), BOTH },
+	{ SCMP_SYS(poll), BOTH },
+	{ SCMP_SYS(epoll_pwait), SANDBOX_WORKER },
+	{ SCMP_SYS(epoll_wait), SANDBOX_WORKER },
+	{ SCMP_SYS(epoll_ctl), SANDBOX_WORKER },
+	{ SCMP_SYS(clock_gettime), BOTH },
+	{ SCMP_SYS(gettimeofday), BOTH },
+	{ SCMP_SYS(clock_nanosleep), BOTH },
+	{ SCMP_SYS(restart_syscall), BOTH },
+	{ SCMP_SYS(rt_sigreturn), BOTH },
+	{ SCMP_SYS(rt_sigprocmask), BOTH },
+	{ SCMP_SYS(rt_sigaction), BOTH },
 	/* lists, spool and Maildirs */
-	SCMP_SYS(openat),
-	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat),
-	SCMP_SYS(readlinkat),
-	SCMP_SYS(readlink),
-	SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64),
-	SCMP_SYS(lseek),
-	SCMP_SYS(ftruncate),
-	SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync),
-	SCMP_SYS(mkdir),
-	SCMP_SYS(mkdirat),
-	SCMP_SYS(rename),
-	SCMP_SYS(renameat),
-	SCMP_SYS(renameat2),
-	SCMP_SYS(unlinkat),
-	SCMP_SYS(getdents64),
+	{ SCMP_SYS(openat), SANDBOX_WORKER },
+	{ SCMP_SYS(fstat), SANDBOX_WORKER },
+	{ SCMP_SYS(newfstatat), SANDBOX_WORKER },
+	{ SCMP_SYS(readlinkat), SANDBOX_WORKER },
+	{ SCMP_SYS(readlink), SANDBOX_WORKER },
+	{ SCMP_SYS(pread64), SANDBOX_WORKER },
+	{ SCMP_SYS(pwrite64), SANDBOX_WORKER },
+	{ SCMP_SYS(lseek), SANDBOX_WORKER },
+	{ SCMP_SYS(ftruncate), SANDBOX_WORKER },
+	{ SCMP_SYS(fsync), SANDBOX_WORKER },
+	{ SCMP_SYS(fdatasync), SANDBOX_WORKER },
+	{ SCMP_SYS(mkdir), SANDBOX_WORKER },
+	{ SCMP_SYS(mkdirat), SANDBOX_WORKER },
+	{ SCMP_SYS(rename), SANDBOX_WORKER },
+	{ SCMP_SYS(renameat), SANDBOX_WORKER },
+	{ SCMP_SYS(renameat2), SANDBOX_WORKER },
+	{ SCMP_SYS(unlinkat), SANDBOX_WORKER },
+	{ SCMP_SYS(getdents64), SANDBOX_WORKER },
 	/* memory and the process itself */
-	SCMP_SYS(brk),
-	SCMP_SYS(munmap),
-	SCMP_SYS(mremap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(futex),
-	SCMP_SYS(getpid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(getppid),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
+	{ SCMP_SYS(brk), BOTH },
+	{ SCMP_SYS(munmap), BOTH },
+	{ SCMP_SYS(mremap), BOTH },
+	{ SCMP_SYS(madvise), BOTH },
+	{ SCMP_SYS(futex), BOTH },
+	{ SCMP_SYS(getpid), BOTH },
+	{ SCMP_SYS(gettid), BOTH },
+	{ SCMP_SYS(getppid), BOTH },
+	{ SCMP_SYS(getrandom), BOTH },
+	{ SCMP_SYS(exit), BOTH },
+	{ SCMP_SYS(exit_group), BOTH },
 };
 
 static int
-add_rules(scmp_filter_ctx ctx)
+add_rules(scmp_filter_ctx ctx, enum sandbox_for who)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	static const int mappers[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	size_t i;
 
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0) != 0)
+		if ((calls[i].who & who) != 0 &&
+		    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0) != 0)
 			return -1;
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
@@ -228,14 +237,14 @@ keep_filter(struct sandbox *box, scmp_filter_ctx ctx)
 }
 
 static int
-build_filter(struct sandbox *box)
+build_filter(struct sandbox *box, enum sandbox_for who)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = -1;
 
 	if (ctx == NULL)
 		return -1;
-	if (add_rules(ctx) == 0)
+	if (add_rules(ctx, who) == 0)
 		r = keep_filter(box, ctx);
 	seccomp_release(ctx);
 	return r;
@@ -244,7 +253,8 @@ build_filter(struct sandbox *box)
 /* --------------------------------------------------------------- the public */
 
 struct sandbox *
-sandbox_new(const struct settings *set, char *text, size_t size)
+sandbox_new(const struct settings *set, enum sandbox_for who, char *text,
+    size_t size)
 {
 	struct sandbox *box = calloc(1, sizeof(*box));
 	int abi = landlock_abi(), n;
@@ -255,13 +265,13 @@ sandbox_new(const struct settings *set, char *text, size_t size)
 		return NULL;
 	}
 	box->ruleset = -1;
-	if (abi == 1 && set->maildir_roots.n > 0)
+	if (abi == 1 && who == SANDBOX_WORKER && set->maildir_roots.n > 0)
 		abi = 0; /* it has no right to rename into another folder */
-	if (abi > 0 && build_ruleset(box, set, abi) == -1) {
+	if (abi > 0 && build_ruleset(box, set, who, abi) == -1) {
 		snprintf(text, size, "Landlock: %s", strerror(errno));
 		goto fail;
 	}
-	if (build_filter(box) == -1) {
+	if (build_filter(box, who) == -1) {
 		snprintf(text, size, "seccomp: the filter cannot be built");
 		goto fail;
 	}
@@ -297,6 +307,13 @@ const char *
 sandbox_describe(const struct sandbox *box)
 {
 	return box->text;
+}
+
+void
+sandbox_let_go(const struct sandbox *box)
+{
+	if (box->ruleset != -1)
+		close(box->ruleset);
 }
 
 int

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "worker/admit.h"
 #include "worker/command.h"
 #include "worker/log.h"
 #include "worker/reply.h"
@@ -18,10 +19,8 @@
 #include "worker/settings.h"
 #include "worker/slot.h"
 
-#define REFUSED_SECS	 10 /* a refused client may hang on so long */
-#define REFUSED_COMMANDS 5
-#define REFUSALS_MOST	 1000 /* without a message, 4xx as well */
-#define LINGER_MS	 1000 /* for the client to read our last words */
+#define REFUSALS_MOST 1000 /* without a message, 4xx as well */
+#define LINGER_MS     1000 /* for the client to read our last words */
 
 /* --------------------------------------------------------------- small parts */
 
@@ -159,238 +158,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	io_init(&s->io, &s->waiting, fd);
 }
 
-static bool
-too_many_sessions(const struct session *s, unsigned held)
-{
-	int limit = s->set->limits.per_client;
-
-	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
-}
-
-/* ----------------------------------------------------------- being refused */
-
-/*
- * A client that was refused at the greeting may say QUIT (RFC 5321, section
- * 3.1); all else is 503, for a short while.
- */
-static void
-serve_refused(struct session *s)
-{
-	int64_t limit = clock_ms() + REFUSED_SECS * 1000;
-	const char *line;
-	size_t len;
-	int i;
-
-	s->phase = PH_REFUSED;
-	if (limit < s->deadline_ms)
-		s->deadline_ms = limit;
-	for (i = 0; i < REFUSED_COMMANDS && !s->over; i++) {
-		switch (io_line(&s->io, s->deadline_ms, &line, &len)) {
-		case IO_OK:
-			command_run(s, line, len);
-			break;
-		case IO_LONG:
-			command_too_long(s);
-			break;
-		default:
-			return;
-		}
-	}
-}
-
-/* The greeting says no. */
-static void
-refuse_at_greeting(struct session *s, const struct finding *f, bool hold)
-{
-	struct reason why = f->why;
-
-	if (f->verdict == V_DROP) {
-		reply_unspoken(s, check_name(f->test), "reply", "drop", &why,
-		    NULL);
-		return;
-	}
-	why.reply = f->verdict == V_REJECT && !s->set->soft ? 554 : 421;
-	if (why.reply == 421 && why.status[0] == '5')
-		why.status = "4.7.1";
-	reply_refuse(s, check_name(f->test), &why, NULL);
-	if (why.reply == 554 && hold)
-		serve_refused(s);
-}
-
-/* What mode warn would have done, once for each test. */
-static void
-log_would(struct session *s)
-{
-	const struct finding *f;
-	int i;
-
-	for (i = 0; i < CONNECT_CHECKS; i++) {
-		f = &s->found[i];
-		if (s->set->tests[f->test].mode != MODE_WARN ||
-		    f->found == V_NEXT || f->found == V_PENDING ||
-		    f->found == V_UNKNOWN || (s->logged & 1u << i))
-			continue;
-		s->logged |= 1u << i;
-		reply_unspoken(s, check_name(f->test), "would",
-		    verdict_name(f->found), &f->why, NULL);
-	}
-}
-
-/* Make the tests on what is known by now. */
-static const struct finding *
-judge(struct session *s)
-{
-	const struct finding *refusal;
-
-	refusal = check_connect(&s->peer, s->set, s->found);
-	log_would(s);
-	return refusal;
-}
-
-/* Is any test waiting for an answer? */
-static bool
-is_pending(const struct session *s)
-{
-	int i;
-
-	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (s->found[i].found == V_PENDING)
-			return true;
-	return false;
-}
-
-/*
- * Can an answer that is still to come change what this recipient hears? One
- * of ours need not know whether the client may relay, unless that would clear
- * a refusal.
- */
-static bool
-must_wait(const struct session *s, const struct finding *refusal, bool foreign)
-{
-	int i;
-
-	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (s->found[i].found == V_PENDING &&
-		    (i != CHECK_RELAY || foreign || refusal != NULL))
-			return true;
-	return false;
-}
-
-/* Does any test, or the log, want the client's name? */
-static bool
-wants_name(const struct session *s)
-{
-	struct list_info relay = { .has_names = false };
-
-	if (s->peer.relay)
-		return false;
-	if (s->peer.lists != NULL)
-		generation_info(s->peer.lists, LIST_RELAY, &relay);
-	return s->set->tests[TEST_RDNS].mode != MODE_OFF ||
-	    (relay.has_names && s->set->tests[TEST_RELAY].mode != MODE_OFF);
-}
-
-/* All questions go out together; the answers come in while we talk. */
-static void
-ask_dns(struct session *s)
-{
-	s->named = true;
-	s->peer.rdns = &s->rdns;
-	s->dns = dns_begin(s->servers, s->set, &s->waiting,
-	    clock_ms() + s->set->dns_deadline_ms);
-	rdns_ask(&s->rdns, s->dns, &s->peer.addr);
-	if (s->dns != NULL)
-		dns_send(s->dns);
-}
-
-void
-session_settle(struct session *s, bool foreign)
-{
-	const struct finding *refusal;
-
-	if (!is_pending(s))
-		return; /* all was decided before */
-	refusal = judge(s);
-	while (must_wait(s, refusal, foreign) && s->dns != NULL &&
-	    dns_is_open(s->dns) &&
-	    wait_for(&s->waiting, WAIT_DNS, POLLIN, s->deadline_ms) ==
-		WAIT_READY)
-		refusal = judge(s);
-	if (must_wait(s, refusal, foreign)) {
-		rdns_settle(&s->rdns);
-		refusal = judge(s);
-	}
-	s->held = refusal;
-}
-
-static bool
-speaks_at_greeting(const struct session *s, const struct finding *refusal)
-{
-	return refusal != NULL &&
-	    s->set->tests[refusal->test].at == AT_GREETING;
-}
-
-/*
- * The connection tests. True: the client is greeted; a refusal that waits for
- * RCPT, or is not known yet, comes with session_settle.
- */
-static bool
-admit(struct session *s, unsigned held)
-{
-	const struct test_settings *rdns = &s->set->tests[TEST_RDNS];
-	const struct finding *refusal;
-
-	/* DNS is not asked before it is known that it matters. */
-	s->peer.rdns = &rdns_asked;
-	refusal = judge(s);
-	s->peer.rdns = &rdns_nothing;
-	if (!speaks_at_greeting(s, refusal) && wants_name(s)) {
-		ask_dns(s);
-		if (rdns->mode == MODE_ON && rdns->at == AT_GREETING) {
-			session_settle(s, false);
-			refusal = s->held;
-		}
-	}
-	s->held = refusal;
-	if (speaks_at_greeting(s, refusal)) {
-		/* One that holds too many workers already is not kept. */
-		refuse_at_greeting(s, refusal, !too_many_sessions(s, held));
-		return false;
-	}
-	if (too_many_sessions(s, held)) {
-		reply_refuse_as(s, "limits", "per-client", 421, "4.7.0",
-		    "too many sessions from your address", NULL);
-		return false;
-	}
-	return true;
-}
-
 /* ---------------------------------------------------------- the conversation */
-
-/* Who is served, and the entries that speak for it. */
-static void
-log_connect(const struct session *s)
-{
-	char rules[LOG_VALUE_MAX];
-	const struct reason *why;
-	struct logline l;
-	size_t n = 0;
-	int i;
-
-	rules[0] = '\0';
-	for (i = 0; i < CONNECT_CHECKS; i++) {
-		why = &s->found[i].why;
-		if (why->has_entry && n < sizeof(rules))
-			n += (size_t)snprintf(rules + n, sizeof(rules) - n,
-			    "%s%s:%s:%u", n > 0 ? "," : "",
-			    list_name(why->entry.list), why->entry.file,
-			    why->entry.line);
-	}
-	session_log(s, &l, "connect");
-	log_number(&l, "port", s->peer.port);
-	log_text(&l, "rule", rules);
-	log_send(&l);
-}
 
 static bool
 too_many_errors(struct session *s)
@@ -476,11 +244,16 @@ ended_by_us(const struct session *s)
 static void
 log_session(struct session *s)
 {
+	char listed[LOG_VALUE_MAX + 1];
 	struct logline l;
 
 	session_log(s, &l, "session");
 	session_log_name(s, &l);
 	log_text(&l, "helo", s->peer.helo);
+	if (s->peer.dnsbl != NULL)
+		log_text(&l, "listed",
+		    dnsbl_listed(s->peer.dnsbl, MODE_WARN, "", listed,
+			sizeof(listed)));
 	log_number(&l, "messages", s->messages);
 	log_number(&l, "refusals", s->refusals);
 	log_number(&l, "errors", s->errors);
@@ -496,12 +269,12 @@ session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	unsigned held = s->slot->held_count;
 
 	begin(s, fd, addr, port, lists);
-	if (admit(s, held)) {
+	if (admit_client(s, held)) {
 		atomic_store(&s->slot->phase, SLOT_COMMAND);
-		log_connect(s);
 		reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
 		converse(s);
 		session_reset(s);
+		admit_rehearse(s);
 		log_session(s);
 	}
 	if (io_flush(&s->io, clock_ms() + LINGER_MS) == IO_OK && s->over &&

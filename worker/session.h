@@ -12,6 +12,7 @@
 #include "worker/check.h"
 #include "worker/data.h"
 #include "worker/deliver.h"
+#include "worker/dnsbl.h"
 #include "worker/lineio.h"
 #include "worker/peer.h"
 #include "worker/wait.h"
@@ -21,6 +22,7 @@ struct logline;
 struct settings;
 struct slot;
 struct spool;
+struct state;
 
 /* Where a session is: which commands may come. */
 enum phase {
@@ -41,6 +43,7 @@ struct session {
 	struct slot *slot;
 	struct spool *spool;
 	struct dns_servers *servers;
+	const struct state *state;
 	void (*left)(void *); /* called once when the worker is to leave */
 	void *left_arg;
 
@@ -49,6 +52,8 @@ struct session {
 	struct finding found[CONNECT_CHECKS];
 	const struct finding *held; /* a refusal that waits for RCPT */
 	unsigned logged;	    /* bits of found: would= was logged */
+	bool undecided;		    /* an answer may change what was found */
+	bool settled;		    /* a recipient had to know */
 	bool named;		    /* its names were asked for */
 	struct dns *dns;	    /* questions of its own, or NULL */
 
@@ -71,6 +76,7 @@ struct session {
 	/* From here on each part is cleared by its own first use. */
 	struct lineio io;
 	struct rdns rdns;
+	struct dnsbl dnsbl; /* its first members are the worker's */
 	struct data_scan scan;
 };
 
@@ -80,13 +86,6 @@ struct session {
  */
 void session_run(struct session *, int fd, const struct addr *, uint16_t port,
     struct generation *);
-
-/*
- * Wait for the answers that can still change what a recipient hears, up to
- * their deadline, and judge anew. For a foreign one, whether the client may
- * relay is among that.
- */
-void session_settle(struct session *, bool foreign);
 
 /* End the session after the command in hand; why is a word for the log. */
 void session_end(struct session *, const char *why);

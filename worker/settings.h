@@ -16,8 +16,9 @@
 
 #include "lists/list.h"
 
-#define LISTEN_MAX	64 /* addresses to listen on */
-#define NAMESERVERS_MAX 6  /* udns takes no more */
+#define LISTEN_MAX	64  /* addresses to listen on */
+#define NAMESERVERS_MAX 6   /* udns takes no more */
+#define ZONES_MAX	256 /* DNS lists */
 
 struct strings {
 	char **item;
@@ -72,6 +73,36 @@ struct test_settings {
 	int threshold;		   /* dnsbl */
 };
 
+/* What a DNS list is asked about. */
+enum zone_of {
+	OF_CLIENT, /* the client's address */
+	OF_NAME,   /* its confirmed name */
+	OF_HELO,   /* what it said to HELO or EHLO */
+	OF_SENDER, /* the domain of MAIL FROM */
+	OF_COUNT
+};
+
+/* Replies of a DNS list that count: a range, or all bits of a mask set. */
+struct reply_filter {
+	bool is_mask;
+	uint32_t first, last; /* host order; first is the mask */
+	char *text;	      /* as written */
+};
+
+/* One DNS list (RFC 5782). */
+struct zone {
+	char *name;    /* what is asked; may hold a key */
+	char *show_as; /* what is shown of it, to anybody */
+	char *text;    /* of a refusal; "": the usual one */
+	enum test_mode mode;
+	int weight;		      /* negative: it allows */
+	unsigned of;		      /* bits of enum zone_of */
+	struct reply_filter *replies; /* none: all that are no errors */
+	size_t nreplies;
+	struct strings probe; /* one listed, one clean; none: RFC 5782's */
+	unsigned entry;	      /* its place in the shared state */
+};
+
 struct settings {
 	char *path; /* of the configuration file */
 	char *hostname;
@@ -118,6 +149,9 @@ struct settings {
 	} timeouts;
 
 	struct test_settings tests[TEST_COUNT];
+	struct zone *zones; /* DNS lists, in the order of the file */
+	size_t nzones;
+	int probe_secs; /* between two probes of a DNS list */
 };
 
 #endif

@@ -49,9 +49,26 @@ struct slot {
 
 _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is one page");
 
+/*
+ * DNS lists by struct zone.entry: more places than one set of settings can
+ * use, so that those of a reload do not meet those of workers that finish.
+ */
+#define ZONE_ENTRIES 1024
+
 struct state {
 	_Atomic int32_t wake_below; /* fewer idle workers wake the master */
 	_Atomic uint32_t words;	    /* words of clients.idle in use */
+	_Atomic uint8_t zone_out[ZONE_ENTRIES]; /* a bit a family: do not ask */
+};
+
+#define SURGE_NETWORKS 20
+
+/* What the workers have seen of one DNS list since the last look. */
+struct zone_load {
+	_Atomic uint32_t asked, listed;		   /* answers */
+	_Atomic uint32_t networks[SURGE_NETWORKS]; /* of clients; 0: free */
+	_Atomic uint32_t surge; /* it lists nearly everybody */
+	_Atomic uint32_t error; /* a reply that is no listing, or 0 */
 };
 
 /*
@@ -66,6 +83,7 @@ struct clients {
 	uint64_t secret[2];
 	_Atomic uint64_t idle[SLOTS_MAX / 64]; /* a bit an idle worker */
 	_Alignas(64) _Atomic uint64_t held[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
+	struct zone_load zones[ZONE_ENTRIES];
 };
 
 /* Where slot number i lies in the mapping of all slots. */

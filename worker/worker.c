@@ -130,8 +130,10 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 /* ----------------------------------------------------------- the lists */
 
 static void
-wake_master(const struct worker *w)
+wake_master(void *arg)
 {
+	const struct worker *w = arg;
+
 	if (write(w->given.wake_fd, "", 1) == -1)
 		return; /* full: the master is awake already */
 }
@@ -306,6 +308,12 @@ worker_main(const struct worker_start *given)
 	w->session.servers = &w->servers;
 	w->session.left = close_listeners;
 	w->session.left_arg = w;
+	w->session.state = given->state;
+	w->session.dnsbl.set = given->settings;
+	w->session.dnsbl.state = given->state;
+	w->session.dnsbl.clients = given->clients;
+	w->session.dnsbl.alarm = wake_master;
+	w->session.dnsbl.alarm_arg = w;
 	w->epoll = w->spool.fd = -1;
 
 	signal(SIGBUS, bus_error);
@@ -317,5 +325,6 @@ worker_main(const struct worker_start *given)
 	close_listeners(w);
 	generation_close(w->lists);
 	spool_close(&w->spool);
+	dnsbl_free(&w->session.dnsbl);
 	return code;
 }

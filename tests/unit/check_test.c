@@ -226,7 +226,8 @@ test_modes(void **state)
 		set.tests[TEST_BANNED].unknown = modes[i].unknown;
 		set.tests[TEST_RELAY].mode = modes[i].relay;
 		client(modes[i].addr, modes[i].no_lists ? NULL : g);
-		refusal = check_connect(&peer, &set, found);
+		check_connect(&peer, &set, found);
+		refusal = check_refusal(&set, found, false);
 		if ((refusal == NULL ? -1 : (int)refusal->verdict) !=
 		    modes[i].refusal)
 			fail_msg("row %zu: %s", i,
@@ -452,7 +453,8 @@ test_damaged(void **state)
 	spoil(f, "domains");
 	spoil(f, "recipients");
 	client("10.0.0.1", g);
-	refusal = check_connect(&peer, &set, found);
+	check_connect(&peer, &set, found);
+	refusal = check_refusal(&set, found, false);
 	assert_non_null(refusal);
 	assert_int_equal(refusal->verdict, V_DEFER);
 	assert_string_equal(refusal->why.code, "list-unknown");
