@@ -115,3 +115,12 @@ board_keep_own(const struct board *b, unsigned slot)
 		munmap(own + SLOT_BYTES, (size_t)(end - own) - SLOT_BYTES);
 	munmap(b->state, sizeof(*b->state));
 }
+
+void
+board_keep_none(const struct board *b)
+{
+	munmap(b->slots, SLOTS_BYTES);
+	munmap(b->state, sizeof(*b->state));
+	munmap((void *)(uintptr_t)b->visible, sizeof(*b->visible));
+	munmap(b->clients, sizeof(*b->clients));
+}

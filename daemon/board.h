@@ -24,5 +24,7 @@ void board_close(struct board *);
 
 /* In a fresh worker: give up all but its own slot and what it may see. */
 void board_keep_own(const struct board *, unsigned slot);
+/* In a fresh helper: give up all. */
+void board_keep_none(const struct board *);
 
 #endif

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include <confuse.h>
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "daemon/config_rows.h"
 #include "daemon/config_scan.h"
 #include "daemon/config_value.h"
+#include "daemon/config_zone.h"
 #include "worker/settings.h"
 
 #define FILE_MAX  (1 << 20)
@@ -36,20 +36,12 @@ struct loader {
 /* libconfuse hands its error function nothing of ours. */
 static struct config_log *confuse_log;
 
-static void *
-need(void *p)
-{
-	if (p == NULL)
-		err(1, NULL);
-	return p;
-}
-
 /* ------------------------------------------------------------------- text */
 
 static char *
 read_fd(int fd, size_t *len)
 {
-	char *text = need(malloc(FILE_MAX + 1));
+	char *text = config_need(malloc(FILE_MAX + 1));
 	struct stat st;
 	ssize_t n = 0;
 
@@ -293,7 +285,8 @@ parser_new(void)
 			CFGF_NONE);
 	}
 	top[n] = (cfg_opt_t)CFG_END();
-	return need(cfg_init(top, CFGF_NONE)); /* it keeps its own copy */
+	return config_need(
+	    cfg_init(top, CFGF_NONE)); /* it keeps its own copy */
 }
 
 static void
@@ -312,7 +305,7 @@ parse(struct loader *l)
 /* ----------------------------------------------------------------- values */
 
 static void
-load_default(struct loader *l, const struct config_row *row)
+load_default(struct loader *l, void *base, const struct config_row *row)
 {
 	char copy[256], why[CONFIG_WHY_MAX];
 	char *rest = copy, *text;
@@ -321,14 +314,17 @@ load_default(struct loader *l, const struct config_row *row)
 		return;
 	strlcpy(copy, row->def, sizeof(copy));
 	while ((text = strsep(&rest, " ")) != NULL)
-		if (config_value(l->set, row, text, why) == -1)
+		if (config_value(base, row, text, why) == -1)
 			config_error(&l->log, 0, "default of %s: %s", row->name,
 			    why);
 }
 
-/* One row in one section; sec is NULL when the file has no such section. */
+/*
+ * One row in one section, into base, the settings or a zone; sec is NULL when
+ * the file has no such section.
+ */
 static void
-load_row(struct loader *l, const struct config_row *row, cfg_t *sec,
+load_row(struct loader *l, void *base, const struct config_row *row, cfg_t *sec,
     const char *title)
 {
 	struct scan_item *it = config_scan_find(&l->scan, row->section, title,
@@ -339,10 +335,10 @@ load_row(struct loader *l, const struct config_row *row, cfg_t *sec,
 	bool bad = false;
 
 	if (it == NULL || it->append)
-		load_default(l, row);
+		load_default(l, base, row);
 	for (i = 0; it != NULL && i < n; i++) {
 		text = cfg_getnstr(sec, row->name, i);
-		if (config_value(l->set, row, text, why) == 0)
+		if (config_value(base, row, text, why) == 0)
 			continue;
 		config_error(&l->log, config_scan_line(&l->scan, it, i),
 		    "%s: %s", label(row->section, title, row->name, buf), why);
@@ -352,31 +348,53 @@ load_row(struct loader *l, const struct config_row *row, cfg_t *sec,
 		it->bad = true; /* only now: lines count good items */
 }
 
+/* A row of sections with titles of the administrator's own. */
+static void
+load_titled(struct loader *l, const struct config_row *row)
+{
+	bool zones = config_section(row->section)->is_zone;
+	struct settings *set = l->set;
+	cfg_t *sec;
+	unsigned k;
+
+	for (k = 0; k < cfg_size(l->cfg, row->section); k++) {
+		sec = cfg_getnsec(l->cfg, row->section, k);
+		load_row(l, zones ? (void *)&set->zones[k] : set, row, sec,
+		    cfg_title(sec));
+	}
+}
+
 static void
 load_rows(struct loader *l)
 {
 	const struct config_row *row;
-	cfg_t *sec;
 	size_t i;
-	unsigned k;
 
 	for (i = 0; i < config_nrows; i++) {
 		row = &config_rows[i];
 		if (row->section == NULL)
-			load_row(l, row, l->cfg, NULL);
+			load_row(l, l->set, row, l->cfg, NULL);
 		else if (!config_section(row->section)->titled)
-			load_row(l, row, cfg_getsec(l->cfg, row->section),
-			    NULL);
+			load_row(l, l->set, row,
+			    cfg_getsec(l->cfg, row->section), NULL);
 		else if (row->title != NULL)
-			load_row(l, row,
+			load_row(l, l->set, row,
 			    cfg_gettsec(l->cfg, row->section, row->title),
 			    row->title);
 		else
-			for (k = 0; k < cfg_size(l->cfg, row->section); k++) {
-				sec = cfg_getnsec(l->cfg, row->section, k);
-				load_row(l, row, sec, cfg_title(sec));
-			}
+			load_titled(l, row);
 	}
+}
+
+/* A place for each section dnsbl, in the order of the file. */
+static void
+make_zones(struct loader *l)
+{
+	unsigned n = cfg_size(l->cfg, "dnsbl");
+
+	l->set->zones = config_need(
+	    calloc(n > 0 ? n : 1, sizeof(*l->set->zones)));
+	l->set->nzones = n;
 }
 
 /* -------------------------------------------------------- several together */
@@ -391,7 +409,7 @@ check_hostname(struct loader *l)
 	if (gethostname(name, sizeof(name) - 1) == 0 &&
 	    strchr(name, '.') != NULL &&
 	    name_canonical(canonical, name, strlen(name)) == 0)
-		l->set->hostname = need(strdup(canonical));
+		l->set->hostname = config_need(strdup(canonical));
 	else
 		config_error(&l->log, 0,
 		    "hostname: this machine calls itself \"%.80s\", which is "
@@ -463,6 +481,40 @@ check_listener(struct loader *l, const struct scan_item *it)
 }
 
 static void
+check_zone(struct loader *l, const struct scan_item *it, struct zone *z)
+{
+	char why[CONFIG_WHY_MAX], buf[LABEL_MAX];
+	struct zone *other;
+
+	label("dnsbl", it->title, NULL, buf);
+	if (config_zone_name(z, it->title, why) == -1) {
+		config_error(&l->log, it->line, "%s: %s", buf, why);
+		return;
+	}
+	if (config_zone_check(z, why) == -1)
+		config_error(&l->log, it->line, "%s: %s", buf, why);
+	for (other = l->set->zones; other < z; other++)
+		if (other->name != NULL && strcmp(other->name, z->name) == 0)
+			config_error(&l->log, it->line, "%s is there twice",
+			    buf);
+}
+
+static void
+check_zones(struct loader *l)
+{
+	struct scan_item *it = l->scan.items;
+	size_t i, k = 0;
+
+	for (i = 0; i < l->scan.nitems; i++, it++)
+		if (it->is_section && !it->bad &&
+		    config_section(it->name)->is_zone && k < l->set->nzones)
+			check_zone(l, it, &l->set->zones[k++]);
+	if (l->set->nzones > ZONES_MAX)
+		config_error(&l->log, 0, "more than %d sections dnsbl",
+		    ZONES_MAX);
+}
+
+static void
 check_together(struct loader *l)
 {
 	size_t i;
@@ -472,6 +524,7 @@ check_together(struct loader *l)
 	check_empty(l, "nameservers", l->set->nnameservers);
 	check_most(l, "min", l->set->workers.min);
 	check_most(l, "spare", l->set->workers.spare);
+	check_zones(l);
 	for (i = 0; i < l->scan.nitems; i++)
 		if (l->scan.items[i].is_section && !l->scan.items[i].bad &&
 		    strcmp(l->scan.items[i].name, "listener") == 0)
@@ -484,10 +537,10 @@ check_together(struct loader *l)
 static struct settings *
 settings_new(const char *path)
 {
-	struct settings *set = need(calloc(1, sizeof(*set)));
+	struct settings *set = config_need(calloc(1, sizeof(*set)));
 	size_t i;
 
-	set->path = need(strdup(path));
+	set->path = config_need(strdup(path));
 	for (i = 0; i < TEST_COUNT; i++) {
 		set->tests[i].mode = MODE_OFF;
 		set->tests[i].at = AT_RCPT;
@@ -513,6 +566,7 @@ config_load(const char *path, void (*report)(void *, const char *message),
 	check_names(&l);
 	if (!l.scan.cut) {
 		parse(&l);
+		make_zones(&l);
 		load_rows(&l);
 		check_together(&l);
 		cfg_free(l.cfg);
@@ -566,8 +620,12 @@ settings_free(struct settings *set)
 	if (set == NULL)
 		return;
 	for (i = 0; i < config_nrows; i++)
-		if (config_rows[i].at != ROW_NOWHERE)
+		if (config_rows[i].at != ROW_NOWHERE &&
+		    !config_row_is_zone(&config_rows[i]))
 			row_free(set, &config_rows[i]);
+	for (i = 0; i < set->nzones; i++)
+		config_zone_free(&set->zones[i]);
+	free(set->zones);
 	for (i = 0; i < set->nlisten; i++)
 		free(set->listen[i].text);
 	free(set->listen);

@@ -70,9 +70,42 @@ print_protect(FILE *f, const struct settings *set)
 }
 
 static void
-print_value(FILE *f, const struct settings *set, const struct config_row *row)
+print_replies(FILE *f, const struct zone *z)
 {
-	const void *place = (const char *)set + row->at;
+	size_t i;
+
+	putc('{', f);
+	for (i = 0; i < z->nreplies; i++) {
+		if (i > 0)
+			fputs(", ", f);
+		print_string(f, z->replies[i].text);
+	}
+	putc('}', f);
+}
+
+static void
+print_words(FILE *f, const struct config_row *row, unsigned bits)
+{
+	const char *between = "";
+	unsigned i;
+
+	putc('{', f);
+	for (i = 0; row->words[i] != NULL; i++) {
+		if ((bits & 1u << i) == 0)
+			continue;
+		fputs(between, f);
+		print_string(f, row->words[i]);
+		between = ", ";
+	}
+	putc('}', f);
+}
+
+/* base is the settings, or a zone. */
+static void
+print_value(FILE *f, const void *base, const struct config_row *row)
+{
+	const void *place = (const char *)base + row->at;
+	const struct settings *set = base;
 
 	switch (row->kind) {
 	case ROW_INT:
@@ -91,11 +124,13 @@ print_value(FILE *f, const struct settings *set, const struct config_row *row)
 	case ROW_MAILBOX:
 	case ROW_USER:
 	case ROW_PATH:
+	case ROW_SPEECH:
 		print_string(f, *(char *const *)place);
 		break;
 	case ROW_PATHS:
 	case ROW_SOCKETS:
 	case ROW_LOCALS:
+	case ROW_PROBE:
 		print_strings(f, place);
 		break;
 	case ROW_LISTEN:
@@ -106,6 +141,12 @@ print_value(FILE *f, const struct settings *set, const struct config_row *row)
 		break;
 	case ROW_ENDPOINTS:
 		print_endpoints(f, set->nameservers, set->nnameservers);
+		break;
+	case ROW_WORDS:
+		print_words(f, row, *(const unsigned *)place);
+		break;
+	case ROW_REPLIES:
+		print_replies(f, base);
 		break;
 	case ROW_TEXT:
 	case ROW_TEXTS:
@@ -152,6 +193,28 @@ print_border(FILE *f, const struct config_row *before,
 	fputs(" {\n", f);
 }
 
+static void
+print_setting(FILE *f, const void *base, const struct config_row *row)
+{
+	fprintf(f, "%s%s = ", row->section != NULL ? "\t" : "", row->name);
+	print_value(f, base, row);
+	putc('\n', f);
+}
+
+static void
+print_zone(FILE *f, const struct zone *z)
+{
+	size_t i;
+
+	fputs("dnsbl ", f);
+	print_string(f, z->name);
+	fputs(" {\n", f);
+	for (i = 0; i < config_nrows; i++)
+		if (config_row_is_zone(&config_rows[i]))
+			print_setting(f, z, &config_rows[i]);
+	fputs("}\n", f);
+}
+
 int
 config_print(const struct settings *set, FILE *f)
 {
@@ -160,15 +223,14 @@ config_print(const struct settings *set, FILE *f)
 
 	for (i = 0; i < config_nrows; i++) {
 		row = &config_rows[i];
-		if (!is_set(set, row))
+		if (!is_set(set, row) || config_row_is_zone(row))
 			continue;
 		print_border(f, before, row);
-		fprintf(f, "%s%s = ", row->section != NULL ? "\t" : "",
-		    row->name);
-		print_value(f, set, row);
-		putc('\n', f);
+		print_setting(f, set, row);
 		before = row;
 	}
 	print_border(f, before, NULL);
+	for (i = 0; i < set->nzones; i++)
+		print_zone(f, &set->zones[i]);
 	return ferror(f) || fflush(f) == EOF ? -1 : 0;
 }

@@ -9,6 +9,7 @@
 #include "worker/settings.h"
 
 #define AT(field) offsetof(struct settings, field)
+#define IN(field) offsetof(struct zone, field)
 #define NOWHERE	  ROW_NOWHERE
 #define DAY	  86400
 #define INT_31	  INT32_MAX
@@ -19,6 +20,8 @@ static const char *const unknowns[] = { "pass", "defer", NULL };
 static const char *const requires[] = { "none", "name", "resolves", "matches",
 	NULL };
 static const char *const levels[] = { "off", "optional", "required", NULL };
+static const char *const things[] = { "client", "name", "helo", "sender",
+	NULL };
 static const char *const clients[] = { "none", "xforward", "xclient", "proxy",
 	NULL };
 
@@ -109,19 +112,33 @@ const struct config_row config_rows[] = {
 	{ "test", "relay", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
 	{ "test", "relay", "unknown", ROW_WORD, AT(tests[TEST_RELAY].unknown),
 	    "defer", 0, 0, unknowns },
+	{ "test", "dnsbl", "mode", ROW_WORD, AT(tests[TEST_DNSBL].mode),
+	    "on", 0, 0, modes },
+	{ "test", "dnsbl", "at", ROW_WORD, AT(tests[TEST_DNSBL].at),
+	    "rcpt", 0, 0, places },
+	{ "test", "dnsbl", "threshold", ROW_INT,
+	    AT(tests[TEST_DNSBL].threshold), "1", 1, 1000000, NULL },
+	{ "test", "dnsbl", "unknown", ROW_WORD, AT(tests[TEST_DNSBL].unknown),
+	    "pass", 0, 0, unknowns },
+	{ "test", "dnsbl", "probe_secs", ROW_INT, AT(probe_secs),
+	    "600", 10, DAY, NULL },
 	{ "test", "recipient", "mode", ROW_WORD,
 	    AT(tests[TEST_RECIPIENT].mode), "on", 0, 0, modes },
 	{ "test", "recipient", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
 	{ "test", "recipient", "unknown", ROW_WORD,
 	    AT(tests[TEST_RECIPIENT].unknown), "defer", 0, 0, unknowns },
 
+	{ "dnsbl", NULL, "mode", ROW_WORD, IN(mode), "on", 0, 0, modes },
+	{ "dnsbl", NULL, "replies", ROW_REPLIES, IN(replies),
+	    NULL, 0, 256, NULL },
+	{ "dnsbl", NULL, "weight", ROW_INT, IN(weight),
+	    "1", -1000000, 1000000, NULL },
+	{ "dnsbl", NULL, "of", ROW_WORDS, IN(of), "client", 0, 0, things },
+	{ "dnsbl", NULL, "text", ROW_SPEECH, IN(text), "", 0, 0, NULL },
+	{ "dnsbl", NULL, "show_as", ROW_HOST, IN(show_as), NULL, 0, 0, NULL },
+	{ "dnsbl", NULL, "probe", ROW_PROBE, IN(probe), NULL, 0, 2, NULL },
+
 	/* Without effect in this version. */
-	{ "test", "dnsbl", "mode", ROW_WORD, NOWHERE, NULL, 0, 0, modes },
-	{ "test", "dnsbl", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
-	{ "test", "dnsbl", "threshold", ROW_INT, NOWHERE,
-	    NULL, 1, 1000000, NULL },
-	{ "test", "dnsbl", "unknown", ROW_WORD, NOWHERE,
-	    NULL, 0, 0, unknowns },
 	{ "test", "helo", "mode", ROW_WORD, NOWHERE, NULL, 0, 0, modes },
 	{ "test", "helo", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
 	{ "test", "helo", "unknown", ROW_WORD, NOWHERE, NULL, 0, 0, unknowns },
@@ -134,11 +151,6 @@ const struct config_row config_rows[] = {
 	{ "listener", NULL, "tls", ROW_WORD, NOWHERE, NULL, 0, 0, levels },
 	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,
 	    NULL, 0, 256, NULL },
-	{ "dnsbl", NULL, "replies", ROW_TEXTS, NOWHERE, NULL, 0, 256, NULL },
-	{ "dnsbl", NULL, "probe", ROW_TEXTS, NOWHERE, NULL, 0, 2, NULL },
-	{ "dnsbl", NULL, "weight", ROW_INT, NOWHERE,
-	    NULL, -1000000, 1000000, NULL },
-	{ "dnsbl", NULL, "text", ROW_TEXT, NOWHERE, NULL, 0, 0, NULL },
 	{ "next_hop", NULL, "connections", ROW_INT, NOWHERE,
 	    NULL, 1, 16384, NULL },
 	{ "next_hop", NULL, "keep_secs", ROW_INT, NOWHERE, NULL, 0, DAY, NULL },
@@ -149,14 +161,14 @@ const struct config_row config_rows[] = {
 const size_t config_nrows = sizeof(config_rows) / sizeof(config_rows[0]);
 
 const struct config_section config_sections[] = {
-	{ "workers", false },
-	{ "limits", false },
-	{ "timeouts", false },
-	{ "test", true },
-	{ "tls", false },
-	{ "listener", true },
-	{ "dnsbl", true },
-	{ "next_hop", true },
+	{ "workers", false, false },
+	{ "limits", false, false },
+	{ "timeouts", false, false },
+	{ "test", true, false },
+	{ "tls", false, false },
+	{ "listener", true, false },
+	{ "dnsbl", true, true },
+	{ "next_hop", true, false },
 };
 const size_t config_nsections = sizeof(config_sections) /
     sizeof(config_sections[0]);
@@ -219,8 +231,17 @@ config_row_is_list(const struct config_row *row)
 	case ROW_PREFIXES:
 	case ROW_TEXTS:
 	case ROW_ENDPOINTS:
+	case ROW_WORDS:
+	case ROW_REPLIES:
+	case ROW_PROBE:
 		return true;
 	default:
 		return false;
 	}
+}
+
+bool
+config_row_is_zone(const struct config_row *row)
+{
+	return row->section != NULL && config_section(row->section)->is_zone;
 }

@@ -24,6 +24,10 @@ enum row_kind {
 	ROW_LISTEN,    /* listen and nlisten */
 	ROW_PREFIXES,  /* protect and nprotect */
 	ROW_ENDPOINTS, /* nameservers and nnameservers */
+	ROW_WORDS,     /* unsigned, a bit for each word of words */
+	ROW_REPLIES,   /* replies and nreplies of a zone */
+	ROW_PROBE,     /* struct strings, addresses or names */
+	ROW_SPEECH,    /* char *, what a client may be told; "": the usual */
 	ROW_TEXT,      /* kept nowhere */
 	ROW_TEXTS,     /* kept nowhere */
 };
@@ -35,7 +39,7 @@ struct config_row {
 	const char *title;   /* NULL: the section has none, or any */
 	const char *name;
 	enum row_kind kind;
-	size_t at;	 /* offset in struct settings */
+	size_t at;	 /* offset in struct settings, or in struct zone */
 	const char *def; /* a list's values have blanks between; or NULL */
 	int64_t least;	 /* of a number */
 	int64_t most;	 /* of a number; of a list: how many */
@@ -45,6 +49,7 @@ struct config_row {
 struct config_section {
 	const char *name;
 	bool titled;
+	bool is_zone; /* each is one struct zone */
 };
 
 extern const struct config_row config_rows[];
@@ -64,5 +69,7 @@ config_row(const char *section, const char *title, const char *name);
 const struct config_row *
 config_row_used(const char *section, const char *title);
 bool config_row_is_list(const struct config_row *);
+/* Its place is one in a struct zone. */
+bool config_row_is_zone(const struct config_row *);
 
 #endif

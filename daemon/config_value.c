@@ -15,12 +15,13 @@
 
 #include "daemon/config_rows.h"
 #include "daemon/config_value.h"
+#include "daemon/config_zone.h"
 #include "worker/settings.h"
 
 #define DNS_PORT 53
 
-static int __attribute__((format(printf, 2, 3)))
-refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
+int
+config_refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
 {
 	va_list ap;
 
@@ -30,8 +31,8 @@ refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
 	return -1;
 }
 
-static void *
-need(void *p)
+void *
+config_need(void *p)
 {
 	if (p == NULL)
 		err(1, NULL);
@@ -59,14 +60,15 @@ number(const struct config_row *row, const char *text, int64_t *n,
 
 	*n = 0;
 	if (digits[0] == '\0' || strspn(digits, "0123456789") != strlen(digits))
-		return refuse(why, "\"%.80s\" is not a decimal number", text);
+		return config_refuse(why, "\"%.80s\" is not a decimal number",
+		    text);
 	if (digits[0] == '0' && digits[1] != '\0')
-		return refuse(why,
+		return config_refuse(why,
 		    "\"%.80s\" begins with 0: write a decimal number without",
 		    text);
 	*n = strtonum(text, row->least, row->most, &trouble);
 	if (trouble != NULL)
-		return refuse(why, "%.80s is not in %lld to %lld", text,
+		return config_refuse(why, "%.80s is not in %lld to %lld", text,
 		    (long long)row->least, (long long)row->most);
 	return 0;
 }
@@ -83,7 +85,7 @@ boolean(const char *text, bool *b, char why[CONFIG_WHY_MAX])
 			*b = i % 2 == 1;
 			return 0;
 		}
-	return refuse(why, "\"%.80s\" is neither true nor false", text);
+	return config_refuse(why, "\"%.80s\" is neither true nor false", text);
 }
 
 static int
@@ -102,7 +104,22 @@ word(const struct config_row *row, const char *text, unsigned *place,
 			strlcat(all, ", ", sizeof(all));
 		strlcat(all, row->words[i], sizeof(all));
 	}
-	return refuse(why, "\"%.80s\" is none of %s", text, all);
+	return config_refuse(why, "\"%.80s\" is none of %s", text, all);
+}
+
+/* One more of several words. */
+static int
+add_word(const struct config_row *row, unsigned *bits, const char *text,
+    char why[CONFIG_WHY_MAX])
+{
+	unsigned place;
+
+	if (word(row, text, &place, why) == -1)
+		return -1;
+	if (*bits & 1u << place)
+		return config_refuse(why, "\"%.80s\" is there twice", text);
+	*bits |= 1u << place;
+	return 0;
 }
 
 /* --------------------------------------------------------------- strings */
@@ -111,7 +128,8 @@ static int
 host(const char *text, char out[NAME_TEXT_MAX], char why[CONFIG_WHY_MAX])
 {
 	if (name_canonical(out, text, strlen(text)) == -1)
-		return refuse(why, "\"%.255s\" is not a host name", text);
+		return config_refuse(why, "\"%.255s\" is not a host name",
+		    text);
 	return 0;
 }
 
@@ -135,10 +153,10 @@ mailbox(const char *text, char out[MAILBOX_TEXT_MAX], char why[CONFIG_WHY_MAX])
 	if (text[0] == '\0')
 		return 0;
 	if (at == NULL)
-		return refuse(why, "\"%.200s\" has no domain", text);
+		return config_refuse(why, "\"%.200s\" has no domain", text);
 	if (!is_local(text, (size_t)(at - text)) ||
 	    name_canonical(domain, at + 1, strlen(at + 1)) == -1)
-		return refuse(why, "\"%.300s\" is not an address", text);
+		return config_refuse(why, "\"%.300s\" is not an address", text);
 	snprintf(out, MAILBOX_TEXT_MAX, "%.*s@%s", (int)(at - text), text,
 	    domain);
 	return 0;
@@ -152,7 +170,7 @@ user(const char *text, char why[CONFIG_WHY_MAX])
 
 	if (text[0] == '\0' || text[0] == '-' || strlen(text) > 32 ||
 	    strspn(text, set) != strlen(text))
-		return refuse(why, "\"%.80s\" is not a user name", text);
+		return config_refuse(why, "\"%.80s\" is not a user name", text);
 	return 0;
 }
 
@@ -163,15 +181,17 @@ path(const char *text, size_t most, char why[CONFIG_WHY_MAX])
 	const char *p;
 
 	if (holds_control(text))
-		return refuse(why, "a path holds a control character");
+		return config_refuse(why, "a path holds a control character");
 	if (text[0] != '/')
-		return refuse(why, "\"%.200s\" does not begin with /", text);
+		return config_refuse(why, "\"%.200s\" does not begin with /",
+		    text);
 	if (strlen(text) > most)
-		return refuse(why, "\"%.60s...\" is longer than %zu bytes",
-		    text, most);
+		return config_refuse(why,
+		    "\"%.60s...\" is longer than %zu bytes", text, most);
 	for (p = text; (p = strstr(p, "/..")) != NULL; p += 3)
 		if (p[3] == '/' || p[3] == '\0')
-			return refuse(why, "\"%.200s\" holds a ..", text);
+			return config_refuse(why, "\"%.200s\" holds a ..",
+			    text);
 	return 0;
 }
 
@@ -179,22 +199,22 @@ static int
 put_string(char **place, const char *text)
 {
 	free(*place);
-	*place = need(strdup(text));
+	*place = config_need(strdup(text));
 	return 0;
 }
 
 /* ------------------------------------------------------------------ lists */
 
-static int
-add_string(const struct config_row *row, struct strings *list, const char *text,
-    char why[CONFIG_WHY_MAX])
+int
+config_add_string(const struct config_row *row, struct strings *list,
+    const char *text, char why[CONFIG_WHY_MAX])
 {
 	if (list->n >= (size_t)row->most)
-		return refuse(why, "more than %lld values",
+		return config_refuse(why, "more than %lld values",
 		    (long long)row->most);
-	list->item = need(
+	list->item = config_need(
 	    reallocarray(list->item, list->n + 1, sizeof(*list->item)));
-	list->item[list->n++] = need(strdup(text));
+	list->item[list->n++] = config_need(strdup(text));
 	return 0;
 }
 
@@ -208,8 +228,8 @@ port(const char *text, uint16_t *n, char why[CONFIG_WHY_MAX])
 	else
 		trouble = "invalid";
 	if (trouble != NULL)
-		return refuse(why, "\"%.80s\" is not a port from 1 to 65535",
-		    text);
+		return config_refuse(why,
+		    "\"%.80s\" is not a port from 1 to 65535", text);
 	return 0;
 }
 
@@ -224,17 +244,18 @@ config_endpoint(struct endpoint *e, const char *text, char why[CONFIG_WHY_MAX])
 
 	memset(e, 0, sizeof(*e));
 	if (colon == NULL || (v6 && (close == NULL || colon != close + 1)))
-		return refuse(why, "\"%.120s\" has no port", text);
+		return config_refuse(why, "\"%.120s\" has no port", text);
 	len = v6 ? (size_t)(close - text - 1) : (size_t)(colon - text);
 	if (!v6 && memchr(text, ':', len) != NULL)
-		return refuse(why,
+		return config_refuse(why,
 		    "\"%.120s\": write an IPv6 address as [address]:port",
 		    text);
 	snprintf(addr, sizeof(addr), "%.*s", (int)len, v6 ? text + 1 : text);
 	if (len >= sizeof(addr) || addr_parse(&e->addr, addr) == -1 ||
 	    (v6 && strchr(addr, ':') == NULL))
-		return refuse(why, "\"%.120s\" is not %s address and a port",
-		    text, v6 ? "an IPv6" : "an");
+		return config_refuse(why,
+		    "\"%.120s\" is not %s address and a port", text,
+		    v6 ? "an IPv6" : "an");
 	return port(colon + 1, &e->port, why);
 }
 
@@ -248,12 +269,13 @@ add_endpoint(struct endpoint **list, size_t *n, const struct config_row *row,
 	for (i = 0; i < *n; i++)
 		if (addr_equal(&(*list)[i].addr, &e.addr) &&
 		    (*list)[i].port == e.port)
-			return refuse(why, "\"%.120s\" is there twice", text);
+			return config_refuse(why, "\"%.120s\" is there twice",
+			    text);
 	if (*n >= (size_t)row->most)
-		return refuse(why, "more than %lld values",
+		return config_refuse(why, "more than %lld values",
 		    (long long)row->most);
-	*list = need(reallocarray(*list, *n + 1, sizeof(e)));
-	e.text = need(strdup(text));
+	*list = config_need(reallocarray(*list, *n + 1, sizeof(e)));
+	e.text = config_need(strdup(text));
 	(*list)[(*n)++] = e;
 	return 0;
 }
@@ -294,8 +316,8 @@ add_nameserver(struct settings *set, const struct config_row *row,
 
 	if (!is_bare_address(&e, text)) {
 		if (strchr(text, ':') == NULL)
-			return refuse(why, "\"%.120s\" is not an address",
-			    text);
+			return config_refuse(why,
+			    "\"%.120s\" is not an address", text);
 		if (config_endpoint(&e, text, why) == -1)
 			return -1;
 	}
@@ -312,15 +334,16 @@ add_prefix(struct settings *set, const struct config_row *row, const char *text,
 	bool hostbits;
 
 	if (prefix_parse(&p, text, &hostbits) == -1)
-		return refuse(why,
+		return config_refuse(why,
 		    "\"%.120s\" is neither an address nor a network", text);
 	if (hostbits)
-		return refuse(why, "\"%.120s\" is not a network: is %s meant?",
-		    text, prefix_format(&p, clean));
+		return config_refuse(why,
+		    "\"%.120s\" is not a network: is %s meant?", text,
+		    prefix_format(&p, clean));
 	if (set->nprotect >= (size_t)row->most)
-		return refuse(why, "more than %lld values",
+		return config_refuse(why, "more than %lld values",
 		    (long long)row->most);
-	set->protect = need(
+	set->protect = config_need(
 	    reallocarray(set->protect, set->nprotect + 1, sizeof(p)));
 	set->protect[set->nprotect++] = p;
 	return 0;
@@ -344,12 +367,12 @@ put_number(const struct config_row *row, void *place, const char *text,
 }
 
 int
-config_value(struct settings *set, const struct config_row *row,
-    const char *text, char why[CONFIG_WHY_MAX])
+config_value(void *base, const struct config_row *row, const char *text,
+    char why[CONFIG_WHY_MAX])
 {
 	int64_t nowhere;
 	void *place = row->at == ROW_NOWHERE ? (char *)&nowhere :
-					       (char *)set + row->at;
+					       (char *)base + row->at;
 	char buf[MAILBOX_TEXT_MAX];
 
 	switch (row->kind) {
@@ -379,26 +402,36 @@ config_value(struct settings *set, const struct config_row *row,
 	case ROW_PATHS:
 		if (path(text, PATH_MAX - 1, why) == -1)
 			return -1;
-		return add_string(row, place, text, why);
+		return config_add_string(row, place, text, why);
 	case ROW_SOCKETS:
 		if (path(text, sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
 			why) == -1)
 			return -1;
-		return add_string(row, place, text, why);
+		return config_add_string(row, place, text, why);
 	case ROW_LOCALS:
 		if (!is_local(text, strlen(text)))
-			return refuse(why, "\"%.120s\" is not a local part",
-			    text);
-		return add_string(row, place, text, why);
+			return config_refuse(why,
+			    "\"%.120s\" is not a local part", text);
+		return config_add_string(row, place, text, why);
 	case ROW_LISTEN:
-		return add_listen(set, row, text, why);
+		return add_listen(base, row, text, why);
 	case ROW_PREFIXES:
-		return add_prefix(set, row, text, why);
+		return add_prefix(base, row, text, why);
 	case ROW_ENDPOINTS:
-		return add_nameserver(set, row, text, why);
+		return add_nameserver(base, row, text, why);
+	case ROW_WORDS:
+		return add_word(row, place, text, why);
+	case ROW_REPLIES:
+		return config_zone_reply(base, row, text, why);
+	case ROW_PROBE:
+		return config_zone_point(row, place, text, why);
+	case ROW_SPEECH:
+		if (config_zone_text(text, why) == -1)
+			return -1;
+		return put_string(place, text);
 	case ROW_TEXT:
 	case ROW_TEXTS:
 		return 0;
 	}
-	return refuse(why, "a setting of no kind");
+	return config_refuse(why, "a setting of no kind");
 }

@@ -9,7 +9,7 @@
 
 struct config_row;
 struct endpoint;
-struct settings;
+struct strings;
 
 #define CONFIG_WHY_MAX 512
 
@@ -21,10 +21,21 @@ int
 config_endpoint(struct endpoint *, const char *text, char why[CONFIG_WHY_MAX]);
 
 /*
- * Check the text as a value of this row and put it in its place, in place of
- * what was there, or as one more of a list. 0, or -1 with why.
+ * Check the text as a value of this row and put it in its place in base, the
+ * settings or a zone: in place of what was there, or as one more of a list.
+ * 0, or -1 with why.
  */
-int config_value(struct settings *, const struct config_row *, const char *text,
+int config_value(void *base, const struct config_row *, const char *text,
     char why[CONFIG_WHY_MAX]);
+
+/* Memory that was to be had; else the program ends. */
+void *config_need(void *);
+
+/* For config_zone.c: say why, and -1. */
+int config_refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* One more string of a list. */
+int config_add_string(const struct config_row *, struct strings *,
+    const char *text, char why[CONFIG_WHY_MAX]);
 
 #endif

@@ -6,7 +6,7 @@
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <bsd/libutil.h>
@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/board.h"
@@ -25,7 +26,10 @@
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
 #include "daemon/privs.h"
+#include "daemon/probe.h"
 #include "daemon/resolv.h"
+#include "daemon/service.h"
+#include "daemon/zones.h"
 #include "worker/clients.h"
 #include "worker/log.h"
 #include "worker/sandbox.h"
@@ -42,19 +46,19 @@ struct child {
 	uint32_t trouble; /* list_trouble of its slot, as seen last */
 };
 
-/* Everything that a reload replaces as a whole. */
-struct service {
-	struct settings *settings;
-	struct listeners *listeners;
-	struct sandbox *sandbox;
-	struct privs privs;
-	int state_dirfd;
-	struct generation *lists; /* what new workers begin with */
+/* The probe helper: one process beside the workers. */
+struct helper {
+	pid_t pid;	    /* 0: there is none */
+	int fd;		    /* its channel, or -1 */
+	int deaths;	    /* in a row */
+	int64_t not_before; /* none is started before */
 };
 
 struct pool {
 	struct service now;
 	struct board board;
+	struct zones *zones;
+	struct helper probe;
 	struct pidfh *pidfile;
 	sigset_t waiting; /* the signals held back while it sleeps: none */
 	int wake[2];
@@ -111,70 +115,6 @@ master_signals(sigset_t *waiting)
 	sigaction(SIGUSR1, &sa, NULL); /* for workers that are just born */
 	sigprocmask(SIG_SETMASK, &held, NULL);
 	sigemptyset(waiting);
-}
-
-/* --------------------------------------------------------------- the service */
-
-static void
-report(void *arg, const char *message)
-{
-	(void)arg;
-	log_event(LOG_BAD, "reload", "%s", message);
-}
-
-static void
-service_close(struct service *sv, const struct service *kept)
-{
-	listen_close(sv->listeners, kept != NULL ? kept->listeners : NULL);
-	sandbox_free(sv->sandbox);
-	generation_close(sv->lists);
-	if (sv->state_dirfd != -1)
-		close(sv->state_dirfd);
-	settings_free(sv->settings);
-}
-
-/* Landlock lets through what is there now; what comes later needs a reload. */
-static void
-warn_missing(const struct strings *paths)
-{
-	size_t i;
-
-	for (i = 0; i < paths->n; i++)
-		if (access(paths->item[i], F_OK) == -1)
-			log_event(LOG_ODD, "reload",
-			    "maildir_roots %s: %s: out of reach of workers",
-			    paths->item[i], strerror(errno));
-}
-
-/*
- * Everything that stands between settings and workers. On failure the message
- * is logged and what was opened is the caller's to close.
- */
-static int
-service_open(struct service *sv)
-{
-	const struct settings *set = sv->settings;
-	char text[512];
-
-	sv->state_dirfd = -1;
-	if (privs_find(&sv->privs, set, text, sizeof(text)) == -1 ||
-	    privs_folders(&sv->privs, set, text, sizeof(text)) == -1)
-		goto fail;
-	sv->state_dirfd = open(set->state_dir,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (sv->state_dirfd == -1) {
-		snprintf(text, sizeof(text), "%.400s: %s", set->state_dir,
-		    strerror(errno));
-		goto fail;
-	}
-	sv->sandbox = sandbox_new(set, text, sizeof(text));
-	if (sv->sandbox == NULL)
-		goto fail;
-	warn_missing(&set->maildir_roots);
-	return 0;
-fail:
-	log_event(LOG_BAD, "reload", "%s", text);
-	return -1;
 }
 
 /* --------------------------------------------------------------- the workers */
@@ -251,6 +191,33 @@ see_trouble(struct pool *p, unsigned i)
 	log_list_trouble(p, text);
 }
 
+/* In any child, first. */
+static void
+leave_master(const struct pool *p)
+{
+	log_forked();
+	if (p->pidfile != NULL)
+		pidfile_close(p->pidfile);
+	close(p->wake[0]);
+	if (p->probe.fd != -1)
+		close(p->probe.fd);
+}
+
+/* In any child: its user and its signals. 0, or -1: it is not to go on. */
+static int
+become_child(const struct service *sv, pid_t master)
+{
+	if (privs_drop(&sv->privs) == -1) {
+		log_event(LOG_BAD, "worker", "cannot become user %s: %s",
+		    sv->settings->user, strerror(errno));
+		return -1;
+	}
+	wait_signals();
+	/* A change of user clears it: so it comes after that. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	return getppid() == master ? 0 : -1;
+}
+
 /* In the child: nothing of the master's stays but what a worker needs. */
 static int
 be_worker(const struct pool *p, unsigned i, pid_t master)
@@ -258,10 +225,8 @@ be_worker(const struct pool *p, unsigned i, pid_t master)
 	const struct service *sv = &p->now;
 	struct worker_start start;
 
-	log_forked();
-	if (p->pidfile != NULL)
-		pidfile_close(p->pidfile);
-	close(p->wake[0]);
+	leave_master(p);
+	sandbox_let_go(sv->probe_sandbox);
 	memset(&start, 0, sizeof(start));
 	start.slot = slot_of(p, i);
 	board_keep_own(&p->board, i);
@@ -275,16 +240,8 @@ be_worker(const struct pool *p, unsigned i, pid_t master)
 	start.state = p->board.visible;
 	start.clients = p->board.clients;
 	start.wake_fd = p->wake[1];
-	if (privs_drop(&sv->privs) == -1) {
-		log_event(LOG_BAD, "worker", "cannot become user %s: %s",
-		    sv->settings->user, strerror(errno));
-		return WORKER_TROUBLE;
-	}
-	wait_signals();
-	/* A change of user clears it: so it comes after that. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != master)
-		return WORKER_DONE;
+	if (become_child(sv, master) == -1)
+		return getppid() == master ? WORKER_TROUBLE : WORKER_DONE;
 	return worker_main(&start);
 }
 
@@ -358,6 +315,96 @@ dismiss_idle(struct pool *p, int n)
 		dismiss(p, i - 1);
 		n--;
 	}
+}
+
+/* --------------------------------------------------------------- the helper */
+
+/* In the child: the settings, its channel, and no more. */
+static int
+be_probe(const struct pool *p, int fd, pid_t master)
+{
+	struct probe_start start = { p->now.settings, p->now.probe_sandbox,
+		fd };
+
+	leave_master(p);
+	sandbox_let_go(p->now.sandbox);
+	close(p->wake[1]);
+	close(p->now.state_dirfd);
+	listen_close(p->now.listeners, NULL);
+	board_keep_none(&p->board);
+	if (become_child(&p->now, master) == -1)
+		return 1;
+	setproctitle("probe");
+	return probe_main(&start);
+}
+
+static void
+start_probe(struct pool *p)
+{
+	struct helper *h = &p->probe;
+	pid_t master = getpid();
+	int fds[2];
+
+	h->not_before = 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0, fds) == -1) {
+		log_event(LOG_BAD, "worker", "probe: %s", strerror(errno));
+		return;
+	}
+	switch (h->pid = fork()) {
+	case -1:
+		log_event(LOG_BAD, "worker", "fork: %s", strerror(errno));
+		h->pid = 0;
+		close(fds[0]);
+		break;
+	case 0:
+		exit(be_probe(p, fds[1], master));
+	default:
+		h->fd = fds[0];
+	}
+	close(fds[1]);
+}
+
+/* Its channel ends, and so does it. */
+static void
+stop_probe(struct pool *p)
+{
+	if (p->probe.fd != -1)
+		close(p->probe.fd);
+	p->probe.fd = -1;
+	p->probe.pid = 0;
+}
+
+/* One that died comes back, later with each death in a row. */
+static void
+bury_probe(struct pool *p, int status)
+{
+	struct helper *h = &p->probe;
+
+	log_event(LOG_BAD, "worker", "the probe helper died, %s %d",
+	    WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	stop_probe(p);
+	h->not_before = clock_ms() + pool_pause_ms(++h->deaths);
+}
+
+static void
+hear_probe(struct pool *p)
+{
+	if (zones_read(p->zones, p->now.settings, p->probe.fd) == -1) {
+		close(p->probe.fd); /* it is about to be buried */
+		p->probe.fd = -1;
+	} else {
+		p->probe.deaths = 0;
+	}
+}
+
+static void
+keep_probe(struct pool *p)
+{
+	if (p->probe.pid == 0 && zones_are_probed(p->now.settings) &&
+	    clock_ms() >= p->probe.not_before)
+		start_probe(p);
 }
 
 /* ------------------------------------------------------------------- deaths */
@@ -466,17 +513,27 @@ reap(struct pool *p)
 	pid_t pid;
 
 	got_child = 0;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == p->probe.pid)
+			bury_probe(p, status);
 		for (i = 0; i < p->high; i++)
 			if (p->children[i].pid == pid) {
 				bury(p, i, status);
 				break;
 			}
+	}
 	while (p->high > 0 && p->children[p->high - 1].pid == 0)
 		p->high--;
 }
 
 /* ------------------------------------------------------------ reload and stop */
+
+static void
+report(void *arg, const char *message)
+{
+	(void)arg;
+	log_event(LOG_BAD, "reload", "%s", message);
+}
 
 static void
 reload(struct pool *p)
@@ -506,10 +563,14 @@ reload(struct pool *p)
 		next.lists = old.lists;
 		old.lists = NULL;
 	}
+	zones_place(p->zones, next.settings, old.settings);
 	p->now = next;
 	for (i = 0; i < p->high; i++)
 		if (p->children[i].pid != 0)
 			dismiss(p, i);
+	stop_probe(p); /* a new one probes what there is now */
+	p->probe.deaths = 0;
+	p->probe.not_before = 0;
 	p->early_deaths = 0;
 	p->not_before = 0;
 	service_close(&old, &p->now);
@@ -533,6 +594,7 @@ stop(struct pool *p)
 		log_event(LOG_NOTE, "stop", "sessions may finish");
 		listen_close(p->now.listeners, NULL);
 		p->now.listeners = NULL;
+		stop_probe(p);
 		dismiss_all(p, SIGTERM);
 	}
 	if (p->hurried == 0 && (now >= p->stop_ms + patience || got_stop > 1)) {
@@ -559,6 +621,7 @@ drain_wake(struct pool *p)
 	for (i = 0; i < p->high; i++)
 		if (p->children[i].pid != 0)
 			see_trouble(p, i);
+	zones_look(p->zones, p->now.settings, p->probe.fd);
 	refresh_lists(p);
 }
 
@@ -644,16 +707,20 @@ next_event(const struct pool *p, int64_t now)
 			sooner(&when, p->stop_ms + patience);
 		else if (p->hurried == 1)
 			sooner(&when, p->stop_ms + patience + KILL_MS);
-	} else if (p->not_before > now) {
-		sooner(&when, p->not_before);
+		return when;
 	}
+	if (p->not_before > now)
+		sooner(&when, p->not_before);
+	if (p->probe.not_before > now)
+		sooner(&when, p->probe.not_before);
 	return when;
 }
 
 static void
 sleep_until_needed(struct pool *p)
 {
-	struct pollfd pfd = { .fd = p->wake[0], .events = POLLIN };
+	struct pollfd fds[] = { { .fd = p->wake[0], .events = POLLIN },
+		{ .fd = p->probe.fd, .events = POLLIN } };
 	int64_t now = clock_ms(), when = next_event(p, now), left;
 	struct timespec ts, *timeout = NULL;
 
@@ -663,8 +730,23 @@ sleep_until_needed(struct pool *p)
 		ts.tv_nsec = left % 1000 * 1000000;
 		timeout = &ts;
 	}
-	if (ppoll(&pfd, 1, timeout, &p->waiting) == 1)
+	if (ppoll(fds, 2, timeout, &p->waiting) <= 0)
+		return;
+	if (fds[0].revents != 0)
 		drain_wake(p);
+	if (fds[1].revents != 0)
+		hear_probe(p);
+}
+
+/* Helpers end with their channels; a moment for the last of them. */
+static void
+wait_helpers(void)
+{
+	struct timespec pause = { 0, 5 * 1000000 };
+	int i;
+
+	for (i = 0; i < 200 && waitpid(-1, NULL, WNOHANG) != -1; i++)
+		nanosleep(&pause, NULL);
 }
 
 static void
@@ -687,10 +769,12 @@ serve(struct pool *p)
 			if (p->high == 0)
 				break;
 		} else {
+			keep_probe(p);
 			balance(p);
 		}
 		sleep_until_needed(p);
 	}
+	wait_helpers();
 	log_event(LOG_NOTE, "stop", "stopped");
 }
 
@@ -725,6 +809,7 @@ pool_run(struct settings *set, struct listeners *listeners,
 	p->now.settings = set;
 	p->now.listeners = listeners;
 	p->now.state_dirfd = -1;
+	p->probe.fd = -1;
 	p->pidfile = pidfile;
 	master_signals(&p->waiting);
 	if (service_open(&p->now) == -1)
@@ -738,6 +823,11 @@ pool_run(struct settings *set, struct listeners *listeners,
 		    strerror(errno));
 		goto out;
 	}
+	if ((p->zones = zones_new(p->board.state, p->board.clients)) == NULL) {
+		log_event(LOG_BAD, "start", "%s", strerror(errno));
+		goto out;
+	}
+	zones_place(p->zones, set, NULL);
 	if (pipe2(p->wake, O_CLOEXEC | O_NONBLOCK) == -1) {
 		log_event(LOG_BAD, "start", "pipe: %s", strerror(errno));
 		goto out;
@@ -749,6 +839,7 @@ pool_run(struct settings *set, struct listeners *listeners,
 out:
 	if (p->children != NULL)
 		munmap(p->children, SLOTS_MAX * sizeof(*p->children));
+	zones_free(p->zones);
 	board_close(&p->board);
 	service_close(&p->now, NULL);
 	free(p);

@@ -237,12 +237,15 @@ static const struct {
 	{ "test 'rdns' { require = all }",
 	    ":2: test \"rdns\": require: \"all\" is none of none, name, "
 	    "resolves, matches" },
-	{ "test 'dnsbl' { mode = on }",
-	    ":2: warning: test \"dnsbl\" has no effect in this version" },
+	{ "test 'dnsbl' { mode = on  threshold = 3  probe_secs = 60 }", NULL },
+	{ "test 'dnsbl' { threshold = 0 }",
+	    ":2: test \"dnsbl\": threshold: 0 is not in 1 to 1000000" },
 	{ "test 'relay' { mode = on\n at = rcpt }",
 	    ":3: warning: test \"relay\": at has no effect in this version" },
 	{ "dnsbl \"\" { weight = 1 }",
 	    ":2: section dnsbl wants a title in quotes" },
+	{ "dnsbl 'z.example' { text = '$ip $zone $txt $$' }", NULL },
+	{ "dnsbl 'z.example' { of = {name, helo, sender} weight = -3 }", NULL },
 };
 
 static void
@@ -307,7 +310,12 @@ defaults(void **state)
 	assert_int_equal(set->tests[TEST_RDNS].at, AT_RCPT);
 	assert_int_equal(set->tests[TEST_RDNS].require, RDNS_NONE);
 	assert_int_equal(set->tests[TEST_RDNS].unknown, UNKNOWN_PASS);
-	assert_int_equal(set->tests[TEST_DNSBL].mode, MODE_OFF);
+	assert_int_equal(set->tests[TEST_DNSBL].mode, MODE_ON);
+	assert_int_equal(set->tests[TEST_DNSBL].at, AT_RCPT);
+	assert_int_equal(set->tests[TEST_DNSBL].threshold, 1);
+	assert_int_equal(set->tests[TEST_DNSBL].unknown, UNKNOWN_PASS);
+	assert_int_equal(set->nzones, 0);
+	assert_int_equal(set->probe_secs, 600);
 	assert_int_equal(set->nnameservers, 0);
 	assert_int_equal(set->dns_deadline_ms, 5000);
 	settings_free(set);
