@@ -285,18 +285,19 @@ zones_look(struct zones *z, const struct settings *set, int fd)
 {
 	struct zone *zone;
 	struct note *note;
-	uint32_t error;
-	bool surge;
+	bool error, surge;
+	uint32_t reply;
 	unsigned i;
 
 	for (i = 0; i < set->nzones; i++) {
 		zone = &set->zones[i];
 		note = &z->notes[zone->entry];
-		error = zone_look(z->clients, zone->entry, &surge);
+		surge = zone_surged(z->clients, zone->entry);
+		error = zone_error(z->clients, zone->entry, &reply) &&
+		    see_error(z, set, zone, note, reply);
 		if (surge)
 			see_surge(set, zone, note);
-		if ((error != 0 && see_error(z, set, zone, note, error)) ||
-		    surge)
+		if (surge || error)
 			request(note, i, fd);
 	}
 }

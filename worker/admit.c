@@ -28,7 +28,13 @@ enum stage {
 
 /* -------------------------------------------------------------- the verdict */
 
-/* What mode warn would have done, once for each test. */
+static bool
+is_open(const struct finding *f)
+{
+	return f->found == V_PENDING || f->found == V_LATER;
+}
+
+/* What mode warn would have done, when nothing more is to come. */
 static void
 log_would(struct session *s)
 {
@@ -37,20 +43,11 @@ log_would(struct session *s)
 
 	for (i = 0; i < CONNECT_CHECKS; i++) {
 		f = &s->found[i];
-		if (f->mode != MODE_WARN || f->found == V_NEXT ||
-		    f->found == V_PENDING || f->found == V_LATER ||
-		    f->found == V_UNKNOWN || (s->logged & 1u << i))
-			continue;
-		s->logged |= 1u << i;
-		reply_unspoken(s, check_name(f->test), "would",
-		    verdict_name(f->found), &f->why, NULL);
+		if (f->mode == MODE_WARN && f->found != V_NEXT &&
+		    f->found != V_UNKNOWN && !is_open(f))
+			reply_unspoken(s, check_name(f->test), "would",
+			    verdict_name(f->found), &f->why, NULL);
 	}
-}
-
-static bool
-is_open(const struct finding *f)
-{
-	return f->found == V_PENDING || f->found == V_LATER;
 }
 
 /* Make the tests on what is known by now. */
@@ -60,7 +57,6 @@ judge(struct session *s)
 	int i;
 
 	check_connect(&s->peer, s->set, s->found);
-	log_would(s);
 	s->undecided = false;
 	for (i = 0; i < CONNECT_CHECKS; i++)
 		s->undecided |= is_open(&s->found[i]);
@@ -236,37 +232,43 @@ admit_word(struct session *s, struct reason *why)
 	why->text = dnsbl_words(&s->dnsbl, why->listing);
 }
 
-/* Is a test in mode warn open that would have spoken by now? */
+/*
+ * Would a test in mode warn have spoken by now, or may it still, and is
+ * anything open that it depends on?
+ */
 static bool
 is_rehearsing(const struct session *s)
 {
 	const struct finding *f;
+	bool speaks = false;
 	int i;
 
 	for (i = 0; i < CONNECT_CHECKS; i++) {
 		f = &s->found[i];
-		if (f->mode == MODE_WARN && f->found == V_PENDING &&
-		    (s->settled || s->set->tests[f->test].at == AT_GREETING))
-			return true;
+		speaks |= f->mode == MODE_WARN && f->found != V_NEXT &&
+		    (s->settled || s->set->tests[f->test].at == AT_GREETING);
 	}
+	for (i = 0; speaks && i < CONNECT_CHECKS; i++)
+		if (s->found[i].found == V_PENDING)
+			return true;
 	return false;
 }
 
 void
 admit_rehearse(struct session *s)
 {
-	if (!s->undecided)
-		return;
-	judge(s);
-	if (!is_rehearsing(s))
-		return;
-	/* The client need not wait with us. */
-	io_flush(&s->io, clock_ms() + FAREWELL_MS);
-	shutdown(s->io.fd, SHUT_WR);
-	while (is_rehearsing(s) && wait_answer(s))
+	if (s->undecided)
 		judge(s);
-	if (is_rehearsing(s))
-		give_up(s);
+	if (is_rehearsing(s)) {
+		/* The client need not wait with us. */
+		io_flush(&s->io, clock_ms() + FAREWELL_MS);
+		shutdown(s->io.fd, SHUT_WR);
+		while (is_rehearsing(s) && wait_answer(s))
+			judge(s);
+		if (is_rehearsing(s))
+			give_up(s);
+	}
+	log_would(s);
 }
 
 /* ----------------------------------------------------------- being refused */
@@ -374,6 +376,7 @@ admit_client(struct session *s, unsigned held)
 	}
 	s->held = refusal_at(s, STAGE_RCPT);
 	if ((refusal = refusal_at(s, STAGE_GREETING)) != NULL) {
+		log_would(s);
 		/* One that holds too many workers already is not kept. */
 		refuse_at_greeting(s, refusal, !too_many_sessions(s, held));
 		return false;

@@ -128,6 +128,21 @@ run_row(int row, struct peer *peer, const struct settings *set,
 		peer->allowed = f->verdict == V_ALLOW;
 }
 
+/*
+ * A client that may be one of our own must not hear a 5xx for want of its
+ * name: relay would clear this refusal.
+ */
+static void
+soften_unknown(const struct peer *peer, const struct settings *set,
+    struct finding *f)
+{
+	if (!peer->relay_unknown || f->verdict != V_REJECT ||
+	    set->tests[TEST_RELAY].unknown != UNKNOWN_DEFER)
+		return;
+	f->found = f->verdict = V_DEFER;
+	f->why.status = "4.4.3";
+}
+
 void
 check_connect(struct peer *peer, const struct settings *set,
     struct finding found[CONNECT_CHECKS])
@@ -139,6 +154,8 @@ check_connect(struct peer *peer, const struct settings *set,
 	for (i = 0; i < CONNECT_CHECKS; i++)
 		if (i != CHECK_RELAY)
 			run_row(i, peer, set, &found[i]);
+	soften_unknown(peer, set, &found[CHECK_RDNS]);
+	soften_unknown(peer, set, &found[CHECK_DNSBL]);
 	/* A rehearsal that comes to the same says nothing new. */
 	if (found[CHECK_REHEARSAL].found == found[CHECK_DNSBL].found)
 		found[CHECK_REHEARSAL].found = V_NEXT;

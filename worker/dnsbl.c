@@ -91,20 +91,19 @@ take_reply(void *arg, const struct dns_answer *a)
 static void
 ask_zone(struct dnsbl *b, size_t zone, enum zone_of of)
 {
-	const struct zone *z = &b->set->zones[zone];
 	struct listing *l = listing_at(b, zone, of);
 	char name[NAME_TEXT_MAX];
 
-	if (question(name, b, z, of) == -1)
-		return;
-	l->state = LISTING_ASKED;
-	if (b->dns == NULL ||
+	if (question(name, b, &b->set->zones[zone], of) == -1)
+		l->state = LISTING_NONE;
+	else if (b->dns == NULL ||
 	    dns_ask_addrs(b->dns, name, 4, take_reply, l) == -1)
 		l->state = LISTING_UNKNOWN;
 }
 
+/* Nothing is known of that thing any more but this, of the zones that want it. */
 static void
-ask_all(struct dnsbl *b, enum zone_of of, enum listing_state otherwise)
+put_all(struct dnsbl *b, enum zone_of of, enum listing_state state)
 {
 	struct listing *l;
 	size_t i;
@@ -113,14 +112,22 @@ ask_all(struct dnsbl *b, enum zone_of of, enum listing_state otherwise)
 		l = listing_at(b, i, of);
 		if (l->state == LISTING_ASKED && b->dns != NULL)
 			dns_forget(b->dns, l);
-		l->state = LISTING_NONE;
-		if (!in_service(b->state, &b->set->zones[i], of, &b->client))
-			continue;
-		if (otherwise != LISTING_ASKED)
-			l->state = otherwise;
-		else
-			ask_zone(b, i, of);
+		l->state = in_service(b->state, &b->set->zones[i], of,
+			       &b->client) ?
+		    state :
+		    LISTING_NONE;
 	}
+}
+
+static void
+ask_all(struct dnsbl *b, enum zone_of of)
+{
+	size_t i;
+
+	put_all(b, of, LISTING_ASKED);
+	for (i = 0; i < b->set->nzones; i++)
+		if (listing_at(b, i, of)->state == LISTING_ASKED)
+			ask_zone(b, i, of);
 }
 
 /* The table of a worker's first session that asks. */
@@ -150,10 +157,11 @@ dnsbl_begin(struct dnsbl *b, struct dns *dns, const struct addr *client)
 	b->dns = dns;
 	b->client = *client;
 	b->text_of = NULL;
-	ask_all(b, OF_CLIENT, LISTING_ASKED);
+	ask_all(b, OF_CLIENT);
 	for (of = OF_CLIENT + 1; of < OF_COUNT; of++) {
 		b->names[of][0] = '\0';
-		ask_all(b, (enum zone_of)of, LISTING_LATER);
+		put_all(b, (enum zone_of)of,
+		    of == OF_NAME ? LISTING_ASKED : LISTING_LATER);
 	}
 	return 0;
 }
@@ -172,14 +180,14 @@ dnsbl_ask(struct dnsbl *b, enum zone_of of, const char *name)
 	char canonical[NAME_TEXT_MAX];
 
 	if (name == NULL) {
-		ask_all(b, of, LISTING_UNKNOWN);
+		put_all(b, of, LISTING_UNKNOWN);
 		b->names[of][0] = '\0';
 	} else if (!can_be_listed(canonical, name)) {
-		ask_all(b, of, LISTING_NONE);
+		put_all(b, of, LISTING_NONE);
 		b->names[of][0] = '\0';
 	} else if (strcmp(canonical, b->names[of]) != 0) {
 		strlcpy(b->names[of], canonical, sizeof(b->names[of]));
-		ask_all(b, of, LISTING_ASKED);
+		ask_all(b, of);
 	}
 }
 

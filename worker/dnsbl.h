@@ -18,7 +18,7 @@ struct state;
 enum listing_state {
 	LISTING_NONE,  /* not listed, or not asked at all */
 	LISTING_LATER, /* the thing to ask about is not known yet */
-	LISTING_ASKED,
+	LISTING_ASKED, /* or its name is */
 	LISTING_FOUND,
 	LISTING_UNKNOWN
 };

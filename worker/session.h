@@ -51,7 +51,6 @@ struct session {
 	struct peer peer;
 	struct finding found[CONNECT_CHECKS];
 	const struct finding *held; /* a refusal that waits for RCPT */
-	unsigned logged;	    /* bits of found: would= was logged */
 	bool undecided;		    /* an answer may change what was found */
 	bool settled;		    /* a recipient had to know */
 	bool named;		    /* its names were asked for */

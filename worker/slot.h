@@ -62,13 +62,15 @@ struct state {
 };
 
 #define SURGE_NETWORKS 20
+#define ZONE_NOTED     ((uint64_t)1 << 32)
 
 /* What the workers have seen of one DNS list since the last look. */
 struct zone_load {
 	_Atomic uint32_t asked, listed;		   /* answers */
 	_Atomic uint32_t networks[SURGE_NETWORKS]; /* of clients; 0: free */
 	_Atomic uint32_t surge; /* it lists nearly everybody */
-	_Atomic uint32_t error; /* a reply that is no listing, or 0 */
+	_Atomic uint64_t error; /* a reply that is no listing, ZONE_NOTED
+				   added; or 0 */
 };
 
 /*

@@ -91,19 +91,24 @@ zone_count(struct clients *c, const struct zone *zone, const struct addr *a,
 bool
 zone_note_error(struct clients *c, const struct zone *zone, uint32_t reply)
 {
-	/* 0.0.0.0 is an error too, and 0 is none: any other will do. */
-	uint32_t word = reply != 0 ? reply : 1;
+	uint64_t word = ZONE_NOTED | reply;
 
 	return atomic_exchange(&c->zones[zone->entry].error, word) != word;
 }
 
-uint32_t
-zone_look(struct clients *c, unsigned entry, bool *surge)
+bool
+zone_surged(struct clients *c, unsigned entry)
 {
-	struct zone_load *z = &c->zones[entry];
+	return atomic_exchange(&c->zones[entry].surge, 0) != 0;
+}
 
-	*surge = atomic_exchange(&z->surge, 0) != 0;
-	return atomic_load(&z->error);
+bool
+zone_error(const struct clients *c, unsigned entry, uint32_t *reply)
+{
+	uint64_t word = atomic_load(&c->zones[entry].error);
+
+	*reply = (uint32_t)word;
+	return word != 0;
 }
 
 void

@@ -25,10 +25,11 @@ bool zone_count(struct clients *, const struct zone *, const struct addr *,
 bool zone_note_error(struct clients *, const struct zone *, uint32_t reply);
 
 /*
- * For the master: what was noted. A surge is told once; the error, or 0,
- * stays until it is forgotten.
+ * For the master: what was noted. A surge is told once; an error stays until
+ * it is forgotten.
  */
-uint32_t zone_look(struct clients *, unsigned entry, bool *surge);
+bool zone_surged(struct clients *, unsigned entry);
+bool zone_error(const struct clients *, unsigned entry, uint32_t *reply);
 void zone_forget_error(struct clients *, unsigned entry);
 
 #endif
