@@ -97,7 +97,8 @@ CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is"}
 def spoken():
     """Every reply in the sources: calls, rows of tables, plain returns."""
     toks = tokens(source("worker/cmd_*.c", "worker/command.c",
-                         "worker/session.c", "worker/check*.c",
+                         "worker/session.c", "worker/admit.c",
+                         "worker/check*.c",
                          "worker/deliver*.c"))
     found = set()
     for i, t in enumerate(toks):
@@ -111,8 +112,11 @@ def spoken():
             if any(k == "text" for k, _ in columns):
                 found.add(as_reply(columns))
     text = source("worker/check*.c", "worker/cmd_rcpt.c")
-    for m in re.finditer(r'why->text = "([^"]*)"', text):
-        found.add((None, None, m.group(1)))
+    for m in re.finditer(r'why->text = ((?:"[^"]*"\s*)+);', text):
+        found.add((None, None, "".join(re.findall(r'"([^"]*)"', m.group(1)))))
+    for m in re.finditer(r'\[OF_\w+\] = "([^"]* \$zone)"',
+                         source("worker/dnsbl.c")):
+        found.add((None, None, m.group(1).replace("$zone", "%s")))
     found.add((None, "5.1.6", "the recipient has moved, now <%s>"))
     for m in re.finditer(r'return "([^"]*)";', source("worker/path.c")):
         found.add(("501", None, m.group(1)))
@@ -173,9 +177,15 @@ def test_every_log_key_is_described_and_no_other():
 def test_every_event_is_described_and_no_other():
     text = source("worker/*.c", "daemon/*.c")
     events = re.findall(
-        r'(?:log_event\(LOG_\w+|log_start\(&l, LOG_\w+|'
+        r'(?:log_event\(LOG_\w+|log_start\(&?l, LOG_\w+|'
         r'session_log\(s, &?l),\s*"(\w+)"', text)
     assert set(events) == set(section("lictord.8", "Events"))
+
+
+def outcomes():
+    """What is told of a DNS list, and never to a client."""
+    return set(re.findall(r'\[PROBE_\w+\] = "([a-z-]+)"',
+                          source("daemon/zones.c")))
 
 
 def reasons():
@@ -184,6 +194,7 @@ def reasons():
     words = set(re.findall(r'why[.>-]*code = "([a-z-]+)"', text))
     words |= set(re.findall(r'"(hop-[a-z]+)"', text))
     words |= set(re.findall(r'\.unsure = "([a-z]+)"', text))
+    words |= outcomes()
     toks = tokens(text)
     for i, t in enumerate(toks):
         args = []
@@ -205,7 +216,8 @@ def test_every_reason_is_described_and_no_other():
     assert len(page) == len(set(page))
     assert reasons() == set(page)
     replies = (ROOT / "man/lictor-replies.7").read_text()
-    silent = {"relay", "recipient", "rdns"}  # these never refuse
+    # These never refuse.
+    silent = {"relay", "recipient", "rdns"} | outcomes()
     for word in reasons() - silent:
         assert re.search(rf"^\.Cm {word}\b", replies, re.M), word
 
