@@ -22,6 +22,7 @@
 
 #include "daemon/board.h"
 #include "daemon/config.h"
+#include "daemon/helper.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
@@ -46,15 +47,8 @@ struct child {
 	uint32_t trouble; /* list_trouble of its slot, as seen last */
 };
 
-/* The probe helper: one process beside the workers. */
-struct helper {
-	pid_t pid;	    /* 0: there is none */
-	int fd;		    /* its channel, or -1 */
-	int deaths;	    /* in a row */
-	int64_t not_before; /* none is started before */
-};
-
 struct pool {
+	pid_t pid; /* of the master */
 	struct service now;
 	struct board board;
 	struct zones *zones;
@@ -220,7 +214,7 @@ become_child(const struct service *sv, pid_t master)
 
 /* In the child: nothing of the master's stays but what a worker needs. */
 static int
-be_worker(const struct pool *p, unsigned i, pid_t master)
+be_worker(const struct pool *p, unsigned i)
 {
 	const struct service *sv = &p->now;
 	struct worker_start start;
@@ -240,8 +234,8 @@ be_worker(const struct pool *p, unsigned i, pid_t master)
 	start.state = p->board.visible;
 	start.clients = p->board.clients;
 	start.wake_fd = p->wake[1];
-	if (become_child(sv, master) == -1)
-		return getppid() == master ? WORKER_TROUBLE : WORKER_DONE;
+	if (become_child(sv, p->pid) == -1)
+		return getppid() == p->pid ? WORKER_TROUBLE : WORKER_DONE;
 	return worker_main(&start);
 }
 
@@ -249,8 +243,8 @@ be_worker(const struct pool *p, unsigned i, pid_t master)
 static int
 start_worker(struct pool *p)
 {
-	pid_t pid, master = getpid();
 	unsigned i;
+	pid_t pid;
 
 	for (i = 0; i < SLOTS_MAX && p->children[i].pid != 0; i++)
 		;
@@ -270,7 +264,7 @@ start_worker(struct pool *p)
 		p->early_deaths++;
 		return -1;
 	case 0:
-		exit(be_worker(p, i, master));
+		exit(be_worker(p, i));
 	}
 	memset(&p->children[i], 0, sizeof(p->children[i]));
 	p->children[i].pid = pid;
@@ -321,8 +315,9 @@ dismiss_idle(struct pool *p, int n)
 
 /* In the child: the settings, its channel, and no more. */
 static int
-be_probe(const struct pool *p, int fd, pid_t master)
+be_probe(void *arg, int fd)
 {
+	const struct pool *p = arg;
 	struct probe_start start = { p->now.settings, p->now.probe_sandbox,
 		fd };
 
@@ -332,79 +327,10 @@ be_probe(const struct pool *p, int fd, pid_t master)
 	close(p->now.state_dirfd);
 	listen_close(p->now.listeners, NULL);
 	board_keep_none(&p->board);
-	if (become_child(&p->now, master) == -1)
+	if (become_child(&p->now, p->pid) == -1)
 		return 1;
 	setproctitle("probe");
 	return probe_main(&start);
-}
-
-static void
-start_probe(struct pool *p)
-{
-	struct helper *h = &p->probe;
-	pid_t master = getpid();
-	int fds[2];
-
-	h->not_before = 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, fds) == -1) {
-		log_event(LOG_BAD, "worker", "probe: %s", strerror(errno));
-		return;
-	}
-	switch (h->pid = fork()) {
-	case -1:
-		log_event(LOG_BAD, "worker", "fork: %s", strerror(errno));
-		h->pid = 0;
-		close(fds[0]);
-		break;
-	case 0:
-		exit(be_probe(p, fds[1], master));
-	default:
-		h->fd = fds[0];
-	}
-	close(fds[1]);
-}
-
-/* Its channel ends, and so does it. */
-static void
-stop_probe(struct pool *p)
-{
-	if (p->probe.fd != -1)
-		close(p->probe.fd);
-	p->probe.fd = -1;
-	p->probe.pid = 0;
-}
-
-/* One that died comes back, later with each death in a row. */
-static void
-bury_probe(struct pool *p, int status)
-{
-	struct helper *h = &p->probe;
-
-	log_event(LOG_BAD, "worker", "the probe helper died, %s %d",
-	    WIFSIGNALED(status) ? "signal" : "status",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	stop_probe(p);
-	h->not_before = clock_ms() + pool_pause_ms(++h->deaths);
-}
-
-static void
-hear_probe(struct pool *p)
-{
-	if (zones_read(p->zones, p->now.settings, p->probe.fd) == -1) {
-		close(p->probe.fd); /* it is about to be buried */
-		p->probe.fd = -1;
-	} else {
-		p->probe.deaths = 0;
-	}
-}
-
-static void
-keep_probe(struct pool *p)
-{
-	if (p->probe.pid == 0 && zones_are_probed(p->now.settings) &&
-	    clock_ms() >= p->probe.not_before)
-		start_probe(p);
 }
 
 /* ------------------------------------------------------------------- deaths */
@@ -515,7 +441,7 @@ reap(struct pool *p)
 	got_child = 0;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == p->probe.pid)
-			bury_probe(p, status);
+			helper_bury(&p->probe, status);
 		for (i = 0; i < p->high; i++)
 			if (p->children[i].pid == pid) {
 				bury(p, i, status);
@@ -568,9 +494,7 @@ reload(struct pool *p)
 	for (i = 0; i < p->high; i++)
 		if (p->children[i].pid != 0)
 			dismiss(p, i);
-	stop_probe(p); /* a new one probes what there is now */
-	p->probe.deaths = 0;
-	p->probe.not_before = 0;
+	helper_stop(&p->probe); /* a new one probes what there is now */
 	p->early_deaths = 0;
 	p->not_before = 0;
 	service_close(&old, &p->now);
@@ -594,7 +518,7 @@ stop(struct pool *p)
 		log_event(LOG_NOTE, "stop", "sessions may finish");
 		listen_close(p->now.listeners, NULL);
 		p->now.listeners = NULL;
-		stop_probe(p);
+		helper_stop(&p->probe);
 		dismiss_all(p, SIGTERM);
 	}
 	if (p->hurried == 0 && (now >= p->stop_ms + patience || got_stop > 1)) {
@@ -735,7 +659,8 @@ sleep_until_needed(struct pool *p)
 	if (fds[0].revents != 0)
 		drain_wake(p);
 	if (fds[1].revents != 0)
-		hear_probe(p);
+		helper_heard(&p->probe,
+		    zones_read(p->zones, p->now.settings, p->probe.fd) == 0);
 }
 
 /* Helpers end with their channels; a moment for the last of them. */
@@ -769,7 +694,8 @@ serve(struct pool *p)
 			if (p->high == 0)
 				break;
 		} else {
-			keep_probe(p);
+			if (zones_are_probed(p->now.settings))
+				helper_start(&p->probe, be_probe, p);
 			balance(p);
 		}
 		sleep_until_needed(p);
@@ -809,7 +735,8 @@ pool_run(struct settings *set, struct listeners *listeners,
 	p->now.settings = set;
 	p->now.listeners = listeners;
 	p->now.state_dirfd = -1;
-	p->probe.fd = -1;
+	p->pid = getpid();
+	helper_init(&p->probe, "probe");
 	p->pidfile = pidfile;
 	master_signals(&p->waiting);
 	if (service_open(&p->now) == -1)
