@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lists/build.h"
+#include "lists/change.h"
 #include "lists/dump.h"
 #include "lists/guard.h"
 #include "lists/lookup.h"
@@ -20,6 +21,7 @@
 
 struct compile {
 	const struct list_compile *ask;
+	struct change *change; /* or NULL */
 	struct report report;
 	struct store store;
 	int64_t now;
@@ -158,6 +160,13 @@ plan_list(struct compile *c, enum list_id id)
 	c->built |= BIT(id);
 }
 
+/* A list that a change of another one does not even look at. */
+static bool
+is_aside(const struct compile *c, enum list_id id)
+{
+	return c->change != NULL && c->change->id != id && c->old[id] != NULL;
+}
+
 /* Load, plan and parse, one list after the other. 0, or -1 with errno. */
 static int
 read_sources(struct compile *c)
@@ -169,7 +178,13 @@ read_sources(struct compile *c)
 	if (dirfd == -1)
 		return -1;
 	for (id = 0; id < LIST_COUNT; id++) {
+		if (is_aside(c, id))
+			continue;
 		source_load(&c->source[id], dirfd, &c->report);
+		if (c->change != NULL && c->change->id == id &&
+		    change_edit(c->change, &c->source[id], c->now,
+			&c->report) == -1)
+			break;
 		plan_list(c, id);
 		if (c->parsed & BIT(id)) {
 			source_parse(&c->source[id], &c->report);
@@ -223,6 +238,10 @@ run_guards(struct compile *c)
 	g.ask = c->ask;
 	g.report = &c->report;
 	g.now = c->now;
+	g.in_force = c->old;
+	if (c->change != NULL)
+		g.known = guard_known(c->old[c->change->id],
+		    &c->source[c->change->id], c->now);
 	for (i = 0; i < LIST_COUNT; i++) {
 		if ((need & BIT(i)) == 0)
 			continue;
@@ -255,11 +274,25 @@ compile_check(struct compile *c)
 						COMPILE_DONE;
 }
 
+/* The same list in another generation. 0, or -1 with the error filled. */
+static int
+link_list(int fromfd, int dirfd, enum list_id id, struct list_error *e)
+{
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "%s.cdb", list_name(id));
+	r = linkat(fromfd, name, dirfd, name, 0);
+	if (r == -1)
+		list_error_set(e, name, 0, "cannot be linked: %s",
+		    strerror(errno));
+	return r;
+}
+
 /* 0, or -1 with errno and the file that failed. */
 static int
 write_lists(struct compile *c, int dirfd, struct list_error *e)
 {
-	char name[32];
 	int i, r = 0, oldfd = store_generation(&c->store, c->store.current);
 
 	for (i = 0; i < LIST_COUNT && r == 0; i++) {
@@ -268,15 +301,16 @@ write_lists(struct compile *c, int dirfd, struct list_error *e)
 			source_free(&c->source[i]);
 			continue;
 		}
-		snprintf(name, sizeof(name), "%s.cdb",
-		    list_name((enum list_id)i));
-		r = linkat(oldfd, name, dirfd, name, 0);
-		if (r == -1)
-			list_error_set(e, name, 0, "cannot be linked: %s",
-			    strerror(errno));
+		r = link_list(oldfd, dirfd, (enum list_id)i, e);
 	}
 	if (oldfd != -1)
 		close(oldfd);
+	if (r == 0 && c->change != NULL) {
+		r = change_stage(c->change, c->ask->source_dir);
+		if (r == -1)
+			list_error_set(e, c->change->file, 0, "%s",
+			    strerror(errno));
+	}
 	return r;
 }
 
@@ -314,8 +348,9 @@ write_generation(struct compile *c)
 	}
 	number = store_finish(&c->store, dirfd);
 	close(dirfd);
-	if (number == 0 || store_swing(&c->store, number) == -1 ||
-	    release_held(c) == -1)
+	if (number == 0 || store_aim(&c->store, number) == -1 ||
+	    (c->change != NULL && change_commit(c->change) == -1) ||
+	    store_swing(&c->store, number) == -1 || release_held(c) == -1)
 		return trouble(c, c->ask->state_dir);
 	store_prune(&c->store);
 	return COMPILE_DONE;
@@ -332,7 +367,8 @@ name_current(const struct compile *c, char *name, size_t size)
 }
 
 enum compile_outcome
-list_compile(const struct list_compile *ask, char *name, size_t size)
+compile_change(const struct list_compile *ask, struct change *change,
+    char *name, size_t size)
 {
 	enum compile_outcome outcome;
 	struct compile c;
@@ -340,6 +376,7 @@ list_compile(const struct list_compile *ask, char *name, size_t size)
 	strlcpy(name, "", size);
 	if (compile_init(&c, ask, !ask->check) == -1)
 		return COMPILE_TROUBLE;
+	c.change = change;
 	outcome = compile_check(&c);
 	if (outcome == COMPILE_DONE)
 		outcome = write_generation(&c);
@@ -349,7 +386,16 @@ list_compile(const struct list_compile *ask, char *name, size_t size)
 }
 
 enum compile_outcome
-list_diff(const struct list_compile *ask, FILE *out)
+list_compile(const struct list_compile *ask, char *name, size_t size)
+{
+	return compile_change(ask, NULL, name, size);
+}
+
+enum compile_outcome
+list_diff(const struct list_compile *ask,
+    void (
+	*each)(void *, bool comes, const char *key, const struct list_entry *),
+    void *arg)
 {
 	struct list_compile quiet = *ask;
 	enum compile_outcome outcome;
@@ -368,7 +414,7 @@ list_diff(const struct list_compile *ask, FILE *out)
 		source_init(&old, (enum list_id)i);
 		if (c.old[i] != NULL && dump_load(&old, c.old[i]) == -1)
 			source_init(&old, (enum list_id)i);
-		dump_diff(&old, &c.source[i], out);
+		dump_diff(&old, &c.source[i], each, arg);
 		source_free(&old);
 	}
 	compile_free(&c);
@@ -400,23 +446,77 @@ digest_in_force(const struct list *l, char out[DIGEST_MAX])
 	source_free(&s);
 }
 
-/* Note which sources are to stay out. 0, or -1 with errno. */
+/* Note which sources are to stay out, bans aside. 0, or -1 with errno. */
 static int
-hold_back(struct compile *c, struct list *earlier[LIST_COUNT])
+hold_back(struct compile *c, struct list *earlier[LIST_COUNT], uint64_t number)
 {
 	char digest[DIGEST_MAX];
 	int i;
 
 	for (i = 0; i < LIST_COUNT; i++) {
-		if (c->old[i] == NULL ||
+		if (i == LIST_BANS || c->old[i] == NULL ||
 		    strcmp(list_meta(c->old[i])->sources,
 			list_meta(earlier[i])->sources) == 0)
 			continue;
 		digest_in_force(c->old[i], digest);
 		held_add(&c->store.held, (enum list_id)i, digest);
 	}
-	held_add_out(&c->store.held, c->store.current);
+	store_leave_out(&c->store, number);
 	return held_save(&c->store.held, c->store.fd);
+}
+
+/*
+ * Bans that came or went since are kept: the earlier lists beside the bans in
+ * force, as a generation of its own. Its number, or 0 after reporting.
+ */
+static uint64_t
+beside_bans(struct compile *c, uint64_t number)
+{
+	int bans = store_generation(&c->store, c->store.current);
+	int from = store_generation(&c->store, number);
+	int i, r = 0, saved, dirfd = store_begin(&c->store);
+	struct list_error e;
+
+	list_error_set(&e, c->ask->state_dir, 0, "%s", strerror(errno));
+	for (i = 0; i < LIST_COUNT && dirfd != -1 && r == 0; i++)
+		r = link_list(i == LIST_BANS ? bans : from, dirfd,
+		    (enum list_id)i, &e);
+	number = 0;
+	if (dirfd != -1 && r == 0) {
+		number = store_finish(&c->store, dirfd);
+		list_error_set(&e, c->ask->state_dir, 0, "%s", strerror(errno));
+	}
+	saved = errno;
+	if (dirfd != -1)
+		close(dirfd);
+	if (from != -1)
+		close(from);
+	if (bans != -1)
+		close(bans);
+	if (number == 0) {
+		store_abandon(&c->store);
+		report_pass(&c->report, &e);
+	}
+	errno = saved;
+	return number;
+}
+
+/* Bring an earlier generation, whose lists these are, into force. */
+static enum compile_outcome
+bring_back(struct compile *c, struct list *earlier[LIST_COUNT], uint64_t number)
+{
+	uint64_t made = number;
+
+	if (c->old[LIST_BANS] != NULL &&
+	    !store_same_list(&c->store, number, c->store.current, LIST_BANS))
+		made = beside_bans(c, number);
+	if (made == 0)
+		return COMPILE_TROUBLE;
+	if (hold_back(c, earlier, number) == -1 ||
+	    store_aim(&c->store, made) == -1 ||
+	    store_swing(&c->store, made) == -1)
+		return trouble(c, c->ask->state_dir);
+	return COMPILE_DONE;
 }
 
 static enum compile_outcome
@@ -438,10 +538,8 @@ step_back(struct compile *c)
 			break;
 		close_lists(earlier);
 	} while (true);
-	if (!c->ask->check &&
-	    (hold_back(c, earlier) == -1 ||
-		store_swing(&c->store, number) == -1))
-		outcome = trouble(c, c->ask->state_dir);
+	if (!c->ask->check)
+		outcome = bring_back(c, earlier, number);
 	close_lists(earlier);
 	return outcome;
 }

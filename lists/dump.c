@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lists/dump.h"
+#include "lists/key.h"
 #include "lists/lookup.h"
 #include "lists/source.h"
 
@@ -60,8 +61,11 @@ dump_load(struct source *s, struct list *l)
 }
 
 int
-dump_list(struct list *l, FILE *out)
+dump_walk(struct list *l,
+    void (*each)(void *, const char *key, const struct list_entry *), void *arg)
 {
+	struct list_entry le;
+	char key[KEY_MAX];
 	struct source s;
 	size_t i;
 
@@ -69,19 +73,11 @@ dump_list(struct list *l, FILE *out)
 		return -1;
 	source_order_by_line(&s);
 	for (i = 0; i < s.n; i++) {
-		source_print(s.id, &s.entries[i], out);
-		fputc('\n', out);
+		entry_show(s.id, &s.entries[i], key, &le);
+		each(arg, key, &le);
 	}
 	source_free(&s);
 	return 0;
-}
-
-static void
-print_change(char sign, enum list_id id, const struct entry *e, FILE *out)
-{
-	fprintf(out, "%s: %c ", list_name(id), sign);
-	source_print(id, e, out);
-	fputc('\n', out);
 }
 
 static bool
@@ -93,8 +89,13 @@ same_meaning(const struct entry *a, const struct entry *b)
 }
 
 void
-dump_diff(const struct source *old, const struct source *new, FILE *out)
+dump_diff(const struct source *old, const struct source *new,
+    void (
+	*each)(void *, bool comes, const char *key, const struct list_entry *),
+    void *arg)
 {
+	struct list_entry le;
+	char key[KEY_MAX];
 	const struct entry *a = old->entries, *b = new->entries;
 	const struct entry *enda = a + old->n, *endb = b + new->n;
 	int order;
@@ -111,9 +112,13 @@ dump_diff(const struct source *old, const struct source *new, FILE *out)
 			b++;
 			continue;
 		}
-		if (order <= 0)
-			print_change('-', new->id, a++, out);
-		if (order >= 0)
-			print_change('+', new->id, b++, out);
+		if (order <= 0) {
+			entry_show(new->id, a++, key, &le);
+			each(arg, false, key, &le);
+		}
+		if (order >= 0) {
+			entry_show(new->id, b++, key, &le);
+			each(arg, true, key, &le);
+		}
 	}
 }

@@ -2,9 +2,10 @@
 #ifndef LICTOR_DUMP_H
 #define LICTOR_DUMP_H
 
-#include <stdio.h>
+#include <stdbool.h>
 
 struct list;
+struct list_entry;
 struct source;
 
 /*
@@ -13,10 +14,18 @@ struct source;
  */
 int dump_load(struct source *, struct list *);
 
-/* As list_dump of lists/list.h. */
-int dump_list(struct list *, FILE *);
+/* As list_walk of lists/list.h. */
+int dump_walk(struct list *,
+    void (*each)(void *, const char *key, const struct list_entry *),
+    void *arg);
 
-/* Lines "- entry" and "+ entry" for what differs in meaning; both sorted. */
-void dump_diff(const struct source *old, const struct source *new, FILE *);
+/*
+ * Call each for what differs in meaning, an entry that goes before the one
+ * that comes in its place; both are sorted.
+ */
+void dump_diff(const struct source *old, const struct source *new,
+    void (
+	*each)(void *, bool comes, const char *key, const struct list_entry *),
+    void *arg);
 
 #endif

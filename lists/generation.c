@@ -123,6 +123,12 @@ generation_number(const struct generation *g)
 	return g->number;
 }
 
+struct list *
+generation_list(const struct generation *g, enum list_id id)
+{
+	return g->lists[id];
+}
+
 void
 generation_begin(struct generation *g)
 {
@@ -206,7 +212,21 @@ list_find_text(const struct generation *g, enum list_id id, const char *key,
 }
 
 int
+list_walk(const struct generation *g, enum list_id id,
+    void (*each)(void *, const char *key, const struct list_entry *), void *arg)
+{
+	return dump_walk(g->lists[id], each, arg);
+}
+
+static void
+dump_one(void *arg, const char *key, const struct list_entry *e)
+{
+	list_print(arg, key, e);
+	fputc('\n', arg);
+}
+
+int
 list_dump(const struct generation *g, enum list_id id, FILE *out)
 {
-	return dump_list(g->lists[id], out);
+	return list_walk(g, id, dump_one, out);
 }

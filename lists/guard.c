@@ -8,6 +8,7 @@
 
 #include "lists/guard.h"
 #include "lists/key.h"
+#include "lists/lookup.h"
 #include "lists/suffix.h"
 #include "lists/table.h"
 
@@ -32,7 +33,7 @@ struct protected
 /* The lists of bans with the prefix lengths they hold. */
 struct bans {
 	const struct source *list;
-	bool quiet; /* looked at only for what it allows */
+	struct list *quiet; /* instead: looked at only for what it allows */
 	bool lens[2][129];
 };
 
@@ -41,8 +42,10 @@ guard_needs(unsigned changed)
 {
 	unsigned need = changed;
 
-	if (changed & BAN_LISTS)
+	if (changed & BIT(LIST_BANNED))
 		need |= BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES);
+	if (changed & BIT(LIST_BANS))
+		need |= BIT(LIST_RELAY) | BIT(LIST_ROUTES);
 	if (changed & (BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
 		need |= BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES);
 	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
@@ -54,6 +57,50 @@ static bool
 is_live(const struct guard *g, const struct entry *e)
 {
 	return e->until == 0 || e->until > g->now;
+}
+
+/* The entry is in force already, and nothing was said of it then. */
+static bool
+is_known(const struct guard *g, const struct entry *e)
+{
+	struct list_entry was;
+
+	return g->known != NULL &&
+	    list_get(g->known, e->key, strlen(e->key), &was) == LIST_FOUND &&
+	    was.action == e->action && (was.until == 0 || was.until > g->now);
+}
+
+struct allows {
+	const struct source *new;
+	int64_t now;
+	bool gone;
+};
+
+/* Does an exception that is in force still hold, and as long? */
+static bool
+keep_allow(void *arg, const char *key, size_t len, const struct list_entry *e)
+{
+	struct allows *a = arg;
+	const struct entry *kept;
+	char text[KEY_MAX];
+
+	if (e->action != ACT_ALLOW || (e->until != 0 && e->until <= a->now))
+		return true;
+	snprintf(text, sizeof(text), "%.*s", (int)len, key);
+	kept = source_find(a->new, text);
+	a->gone = kept == NULL || kept->action != ACT_ALLOW ||
+	    (kept->until != 0 && (e->until == 0 || kept->until < e->until));
+	return !a->gone;
+}
+
+struct list *
+guard_known(struct list *in_force, const struct source *new, int64_t now)
+{
+	struct allows a = { new, now, false };
+
+	if (in_force == NULL || list_each(in_force, keep_allow, &a) == -1)
+		return NULL;
+	return a.gone ? NULL : in_force;
 }
 
 void
@@ -83,7 +130,7 @@ guard_width(const struct guard *g, const struct source *s)
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (key_to_prefix(&p, e->key, strlen(e->key)) == -1 ||
 		    p.len >= (p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6) ||
-		    !is_live(g, e))
+		    !is_live(g, e) || is_known(g, e))
 			continue;
 		report_error(g->report, e->file, e->line,
 		    "%s is wider than /%d " OVERRIDE, prefix_format(&p, text),
@@ -97,6 +144,8 @@ report_ban(const struct guard *g, const struct entry *ban,
 {
 	char key[KEY_MAX], text[PREFIX_TEXT_MAX];
 
+	if (is_known(g, ban))
+		return;
 	key_format(key, LIST_BANNED, ban->key, strlen(ban->key));
 	prefix_format(&p->prefix, text);
 	if (p->file == NULL)
@@ -108,6 +157,29 @@ report_ban(const struct guard *g, const struct entry *ban,
 		    text, p->file, p->line);
 }
 
+/* What the entry of that key does and holds; false: there is none. */
+static bool
+find_ban(const struct guard *g, const struct bans *b, const char *key,
+    enum list_action *action, const struct entry **e)
+{
+	struct list_entry found;
+
+	*e = NULL;
+	if (b->quiet != NULL) {
+		if (list_get(b->quiet, key, strlen(key), &found) !=
+			LIST_FOUND ||
+		    (found.until != 0 && found.until <= g->now))
+			return false;
+		*action = found.action;
+		return true;
+	}
+	*e = source_find(b->list, key);
+	if (*e == NULL || !is_live(g, *e))
+		return false;
+	*action = (enum list_action)(*e)->action;
+	return true;
+}
+
 /*
  * Bans as wide as the protected network or wider, most specific first: what
  * is allowed by a more specific entry is out of reach of the wider ones.
@@ -117,6 +189,7 @@ guard_wider(const struct guard *g, const struct bans bans[2],
     const struct protected *p)
 {
 	const struct entry *e;
+	enum list_action action;
 	char key[KEY_MAX];
 	struct prefix q = p->prefix;
 	bool allowed = false;
@@ -128,14 +201,12 @@ guard_wider(const struct guard *g, const struct bans bans[2],
 		q.len = (uint8_t)len;
 		key_from_prefix(key, &q);
 		for (i = 1; i >= 0 && !allowed; i--) {
-			if (!bans[i].lens[v6][len])
+			if (!bans[i].lens[v6][len] ||
+			    !find_ban(g, &bans[i], key, &action, &e))
 				continue;
-			e = source_find(bans[i].list, key);
-			if (e == NULL || !is_live(g, e))
-				continue;
-			if (e->action == ACT_ALLOW)
+			if (action == ACT_ALLOW)
 				allowed = true;
-			else if (!bans[i].quiet)
+			else if (e != NULL)
 				report_ban(g, e, p);
 		}
 	}
@@ -201,7 +272,7 @@ guard_protected(const struct guard *g, const struct bans bans[2],
 		return;
 	guard_wider(g, bans, p);
 	for (i = 0; i < 2 && !p->whole; i++)
-		if (!bans[i].quiet)
+		if (bans[i].quiet == NULL)
 			guard_narrower(g, &bans[i], p);
 }
 
@@ -268,29 +339,47 @@ guard_hops(const struct guard *g, const struct bans bans[2])
 	}
 }
 
+/* Which prefix lengths are there. */
+static void
+note_lengths(struct bans *b)
+{
+	const struct list_meta *m;
+	struct prefix q;
+	size_t j;
+
+	if (b->quiet != NULL) {
+		m = list_meta(b->quiet);
+		for (j = 0; j < m->nv4; j++)
+			b->lens[0][m->v4[j]] = true;
+		for (j = 0; j < m->nv6; j++)
+			b->lens[1][m->v6[j]] = true;
+		return;
+	}
+	for (j = 0; j < b->list->n; j++)
+		if (key_to_prefix(&q, b->list->entries[j].key,
+			strlen(b->list->entries[j].key)) == 0)
+			b->lens[q.addr.family == 6][q.len] = true;
+}
+
 /*
  * Where only the list that programs keep has changed, what an administrator
- * once forced into the other must not refuse them.
+ * once forced into the other must not refuse them; nor is the other, which
+ * may be huge, read for it.
  */
 static void
-guard_bans(const struct guard *g, unsigned changed)
+guard_bans(const struct guard *g)
 {
 	static const enum list_id ids[2] = { LIST_BANNED, LIST_BANS };
 	struct protected p = { .what = "protect" };
 	struct bans bans[2];
-	struct prefix q;
-	size_t i, j;
+	size_t i;
 
 	memset(bans, 0, sizeof(bans));
-	bans[0].quiet = (changed &
-			    (BIT(LIST_BANNED) | BIT(LIST_RELAY) |
-				BIT(LIST_ROUTES))) == 0;
 	for (i = 0; i < 2; i++) {
 		bans[i].list = g->lists[ids[i]];
-		for (j = 0; j < bans[i].list->n; j++)
-			if (key_to_prefix(&q, bans[i].list->entries[j].key,
-				strlen(bans[i].list->entries[j].key)) == 0)
-				bans[i].lens[q.addr.family == 6][q.len] = true;
+		if (bans[i].list == NULL)
+			bans[i].quiet = g->in_force[ids[i]];
+		note_lengths(&bans[i]);
 	}
 	for (i = 0; i < g->ask->nprotect; i++) {
 		p.prefix = g->ask->protect[i];
@@ -303,6 +392,10 @@ guard_bans(const struct guard *g, unsigned changed)
 	}
 	guard_hops(g, bans);
 	guard_relays(g, bans);
+	if (bans[0].quiet != NULL && list_damaged(bans[0].quiet))
+		report_error(g->report, list_name(LIST_BANNED), 0,
+		    "the list in force is damaged: name it to compile it "
+		    "again");
 }
 
 /* ---------------------------------------------------- domains and routes */
@@ -430,7 +523,7 @@ guard_lists(const struct guard *g, unsigned changed)
 		if (changed & BIT(networks[i]))
 			guard_width(g, g->lists[networks[i]]);
 	if (changed & (BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
-		guard_bans(g, changed);
+		guard_bans(g);
 	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
 		guard_domains(g);
 	if (changed & BIT(LIST_ROUTES))

@@ -12,10 +12,23 @@ struct guard {
 	int64_t now;
 	/* All sorted. NULL where the guards need not look. */
 	const struct source *lists[LIST_COUNT];
+	struct list **in_force; /* all lists; NULL in it: none, or damaged */
+	struct list *known;	/* what is the same there passes; or NULL */
 };
 
-/* Lists whose content is needed to guard a change of these lists. */
+/*
+ * Lists whose content is needed to guard a change of these lists. Where only
+ * bans changed, banned is looked up as it is in force and not needed.
+ */
 unsigned guard_needs(unsigned changed);
+
+/*
+ * The list in force, if what it holds needs no guard again in the new one:
+ * what was let in once, by force or before a setting changed, must not keep
+ * others out. NULL when an exception of it has gone.
+ */
+struct list *
+guard_known(struct list *in_force, const struct source *new, int64_t now);
 
 /* Report all that the guards find in the changed lists. */
 void guard_lists(const struct guard *, unsigned changed);

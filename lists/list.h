@@ -167,6 +167,24 @@ int list_by_name(const char *);
 /* "reject", "allow", ...; of a route the scheme: "smtp", "maildir", ... */
 const char *list_action_name(enum list_action);
 
+/* ----------------------------------------------------------------- times */
+
+/*
+ * An RFC 3339 time with a zone, or a date, which ends at 24:00 UTC: seconds
+ * since 1970 UTC, or -1 with a reason.
+ */
+int64_t until_parse(const char *, size_t len, const char **why);
+
+/*
+ * A time as above, or a span from now: a number of seconds, minutes, hours or
+ * days (90s, 30m, 2h, 7d). One that has passed is none.
+ */
+int64_t until_from(const char *, int64_t now, const char **why);
+
+#define UNTIL_MAX 24
+/* RFC 3339 in UTC into out; returns out. */
+const char *until_format(int64_t, char out[UNTIL_MAX]);
+
 /* ----------------------------------------------------------- generations */
 
 struct generation; /* all nine lists, open, of one generation */
@@ -211,6 +229,32 @@ struct list_info {
 void
 generation_info(const struct generation *, enum list_id, struct list_info *);
 
+/* A list and where it comes from, for people. */
+struct list_status {
+	uint64_t count, octets;
+	uint8_t v4[33], v6[129]; /* prefix lengths there are, falling */
+	unsigned nv4, nv6;
+	bool has_names;
+	int64_t built; /* when it was compiled */
+};
+
+enum source_state {
+	SOURCE_SAME,	/* as it was compiled */
+	SOURCE_CHANGED, /* other octets now */
+	SOURCE_NEW,	/* not there then */
+	SOURCE_GONE	/* not there now */
+};
+
+/*
+ * Fill the status, and call each for every source file, relative to
+ * source_dir, there was or is. 0, or -1: a source cannot be read, which the
+ * error tells, and none was told of.
+ */
+int list_status(const struct generation *, enum list_id, const char *source_dir,
+    struct list_status *,
+    void (*each)(void *, const char *file, enum source_state), void *arg,
+    struct list_error *);
+
 /*
  * The look-ups. now is in seconds since 1970 UTC: an entry that has expired is
  * passed over and wider keys are tried. The most specific key wins.
@@ -250,6 +294,14 @@ list_find_text(const struct generation *, enum list_id, const char *key,
 
 /* Write an entry as a line of source, without a newline; key as matched. */
 void list_print(FILE *, const char *key, const struct list_entry *);
+
+/*
+ * Call each for every entry of a list, in the order of its source, expired
+ * ones among them. 0, -1 damaged.
+ */
+int list_walk(const struct generation *, enum list_id,
+    void (*each)(void *, const char *key, const struct list_entry *),
+    void *arg);
 
 /* Write a list as a source that compiles to the same records. 0, -1 damaged. */
 int list_dump(const struct generation *, enum list_id, FILE *);
@@ -297,16 +349,44 @@ list_compile(const struct list_compile *, char *name, size_t size);
 /*
  * Swing current back to the generation before the one in force. The lists
  * that differ stay as they were until their sources change or they are
- * named to the compiler.
+ * named to the compiler. List bans, which programs change at any time, is no
+ * generation's own: it is kept as it is.
  */
 enum compile_outcome
 list_previous(const struct list_compile *, char *name, size_t size);
 
 /*
- * Write what a compile would change, one entry a line: "LIST: - ENTRY" for
- * what goes, "LIST: + ENTRY" for what comes. Nothing is written elsewhere and
- * no guard is asked. COMPILE_UNCHANGED, or why it would not compile.
+ * Call each for what a compile would change: an entry that goes, and one that
+ * comes. Nothing is written and no guard is asked. COMPILE_UNCHANGED, or why
+ * it would not compile.
  */
-enum compile_outcome list_diff(const struct list_compile *, FILE *);
+enum compile_outcome list_diff(const struct list_compile *,
+    void (
+	*each)(void *, bool comes, const char *key, const struct list_entry *),
+    void *arg);
+
+/* ------------------------------------------------------------------- bans */
+
+/* The source of list bans that lictor-ban keeps, below source_dir. */
+#define BAN_FILE "bans.d/lictor-ban"
+
+struct list_ban {
+	bool add; /* else take it out */
+	struct prefix net;
+	int64_t until;	  /* when it ends; 0: never */
+	const char *text; /* the reply text, or "" */
+	bool absent;	  /* set: there was none to take out */
+};
+
+/*
+ * Change one entry of BAN_FILE, drop those of it that have expired, and put
+ * list bans, and no other, into force. Of a net that is there already the later end
+ * stays, and the text unless there is a new one. Other files are never
+ * written. Guards hold for what is not in force yet. COMPILE_UNCHANGED when
+ * all was so already; on errors and trouble the file and the generation stay
+ * as they were. One at a time, as list_compile.
+ */
+enum compile_outcome list_ban(const struct list_compile *, struct list_ban *,
+    char *name, size_t size);
 
 #endif

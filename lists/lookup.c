@@ -126,6 +126,12 @@ list_id(const struct list *l)
 	return l->id;
 }
 
+int64_t
+list_built(const struct list *l)
+{
+	return (int64_t)l->mtim.tv_sec;
+}
+
 void
 list_watch(struct list *l, struct list_watch *watch)
 {

@@ -39,6 +39,10 @@ struct list *list_open(int dirfd, enum list_id, struct list_error *);
 void list_close(struct list *);
 const struct list_meta *list_meta(const struct list *);
 enum list_id list_id(const struct list *);
+/* When its file was written, seconds since 1970 UTC. */
+int64_t list_built(const struct list *);
+/* One of an open generation. */
+struct list *generation_list(const struct generation *, enum list_id);
 
 /*
  * What changes of an open list while it is searched. A generation keeps those

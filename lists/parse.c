@@ -269,24 +269,29 @@ parse_until(struct parser *ps)
 	return -1;
 }
 
+const char *
+text_trouble(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return "a text goes into a reply: only printable ASCII";
+	return len <= SOURCE_TEXT_MAX ? NULL :
+					"a text has at most 400 characters";
+}
+
 static int
 parse_text(struct parser *ps)
 {
 	const struct token *t = &ps->token;
-	size_t i;
+	const char *why;
 
 	if (t->kind != TOKEN_QUOTED)
 		return 0;
-	for (i = 0; i < t->len; i++) {
-		if (t->text[i] >= 0x20 && t->text[i] <= 0x7e)
-			continue;
-		report_error(ps->report, ps->file, ps->line,
-		    "a text goes into a reply: only printable ASCII");
-		return -1;
-	}
-	if (t->len > SOURCE_TEXT_MAX) {
-		report_error(ps->report, ps->file, ps->line,
-		    "a text has at most %d characters", SOURCE_TEXT_MAX);
+	why = text_trouble(t->text, t->len);
+	if (why != NULL) {
+		report_error(ps->report, ps->file, ps->line, "%s", why);
 		return -1;
 	}
 	ps->entry.text = arena_copy(&ps->source->strings, t->text, t->len);

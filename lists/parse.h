@@ -11,4 +11,7 @@
 void parse_line(struct source *, const char *file, uint32_t line,
     const char *text, size_t len, struct report *);
 
+/* Why it cannot be the text of an entry, or NULL. */
+const char *text_trouble(const char *, size_t len);
+
 #endif

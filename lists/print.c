@@ -52,17 +52,31 @@ list_print(FILE *out, const char *key, const struct list_entry *e)
 }
 
 void
+entry_show(enum list_id id, const struct entry *e, char key[KEY_MAX],
+    struct list_entry *le)
+{
+	size_t len = strlen(e->key);
+	struct prefix p;
+
+	memset(le, 0, sizeof(*le));
+	le->list = id;
+	le->action = (enum list_action)e->action;
+	le->argument = e->argument;
+	le->text = e->text;
+	le->file = e->file;
+	le->line = e->line;
+	le->until = e->until;
+	if (key_to_prefix(&p, e->key, len) == 0)
+		le->prefix_len = p.len;
+	key_format(key, id, e->key, len);
+}
+
+void
 source_print(enum list_id id, const struct entry *e, FILE *out)
 {
 	struct list_entry le;
 	char key[KEY_MAX];
 
-	memset(&le, 0, sizeof(le));
-	le.list = id;
-	le.action = (enum list_action)e->action;
-	le.argument = e->argument;
-	le.text = e->text;
-	le.until = e->until;
-	key_format(key, id, e->key, strlen(e->key));
+	entry_show(id, e, key, &le);
 	list_print(out, key, &le);
 }

@@ -84,12 +84,23 @@ read_all(int fd, struct source_file *f)
 }
 
 static void
-load_file(struct source *s, int dirfd, const char *name, struct report *r)
+digest_file(struct source_file *f)
 {
-	struct source_file *f;
 	SHA2_CTX sha;
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	size_t i;
+
+	SHA256Init(&sha);
+	SHA256Update(&sha, (const uint8_t *)f->text, f->size);
+	SHA256Final(digest, &sha);
+	for (i = 0; i < sizeof(digest); i++)
+		snprintf(f->digest + 2 * i, 3, "%02x", digest[i]);
+}
+
+static void
+load_file(struct source *s, int dirfd, const char *name, struct report *r)
+{
+	struct source_file *f;
 	int fd;
 
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -106,11 +117,7 @@ load_file(struct source *s, int dirfd, const char *name, struct report *r)
 		report_error(r, name, 0, "%s",
 		    errno == EINVAL ? "not a regular file" : strerror(errno));
 	close(fd);
-	SHA256Init(&sha);
-	SHA256Update(&sha, (const uint8_t *)f->text, f->size);
-	SHA256Final(digest, &sha);
-	for (i = 0; i < sizeof(digest); i++)
-		snprintf(f->digest + 2 * i, 3, "%02x", digest[i]);
+	digest_file(f);
 }
 
 static int
@@ -162,6 +169,41 @@ source_load(struct source *s, int dirfd, struct report *r)
 		free(dropins[i]);
 	}
 	free(dropins);
+}
+
+const struct source_file *
+source_file(const struct source *s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < s->nfiles; i++)
+		if (strcmp(s->files[i].name, name) == 0)
+			return &s->files[i];
+	return NULL;
+}
+
+/* NAME comes before NAME.d/ and drop-ins by their names: all by octets. */
+void
+source_replace(struct source *s, const char *name, char *text, size_t size)
+{
+	struct source_file *f;
+	size_t i = 0;
+
+	while (i < s->nfiles && strcmp(s->files[i].name, name) < 0)
+		i++;
+	if (i == s->nfiles || strcmp(s->files[i].name, name) != 0) {
+		s->files = mem_resize(s->files, s->nfiles + 1,
+		    sizeof(*s->files));
+		memmove(s->files + i + 1, s->files + i,
+		    (s->nfiles++ - i) * sizeof(*s->files));
+		memset(&s->files[i], 0, sizeof(*s->files));
+		s->files[i].name = arena_copy(&s->strings, name, strlen(name));
+	}
+	f = &s->files[i];
+	free(f->text);
+	f->text = text;
+	f->size = size;
+	digest_file(f);
 }
 
 void

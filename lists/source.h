@@ -10,7 +10,7 @@
 #include "lists/report.h"
 
 #define SOURCE_LINE_MAX 4096 /* octets of a line */
-#define SOURCE_TEXT_MAX 400  /* octets of a reply text */
+#define SOURCE_TEXT_MAX 400  /* octets of a reply text; a message says it */
 #define SOURCE_ARG_MAX	1000 /* octets of an argument */
 #define SOURCE_NAME_MAX 200  /* octets of NAME.d/FILE */
 #define DIGEST_MAX	65   /* SHA-256 in hex with its NUL */
@@ -54,6 +54,15 @@ void source_free(struct source *);
  */
 void source_load(struct source *, int dirfd, struct report *);
 
+/* A file that was loaded, by its name relative to source_dir, or NULL. */
+const struct source_file *source_file(const struct source *, const char *name);
+
+/*
+ * Before it is parsed: another text for the file of that name, or for one
+ * that is not there. The text was allocated and is the source's from now on.
+ */
+void source_replace(struct source *, const char *name, char *text, size_t size);
+
 /* One digest over the names and digests of all files. */
 void source_digest(const struct source *, char out[DIGEST_MAX]);
 
@@ -85,16 +94,12 @@ void source_add(struct source *, const struct entry *);
 /* Back to the order of files and lines. The source is not sorted then. */
 void source_order_by_line(struct source *);
 
+/* An entry and its key as they are shown outside; the strings stay e's. */
+void entry_show(enum list_id, const struct entry *e, char key[MAILBOX_TEXT_MAX],
+    struct list_entry *);
+
 /* One entry as a line of source, without a newline. */
 void source_print(enum list_id, const struct entry *, FILE *);
-
-/*
- * An RFC 3339 time with a zone, or a date, which ends at 24:00 UTC: seconds
- * since 1970 UTC, or -1 with a reason.
- */
-int64_t until_parse(const char *, size_t len, const char **why);
-#define UNTIL_MAX 24
-const char *until_format(int64_t, char out[UNTIL_MAX]);
 
 /*
  * Check the argument of an action of that list and write it in its canonical

@@ -219,6 +219,35 @@ list_numbers(const struct store *st, size_t *n)
 	return all;
 }
 
+bool
+store_same_list(const struct store *st, uint64_t a, uint64_t b, enum list_id id)
+{
+	uint64_t numbers[2] = { a, b };
+	struct stat files[2];
+	char path[GENERATION_NAME_MAX + 32];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), FOLDER "/%llu/%s.cdb",
+		    (unsigned long long)numbers[i], list_name(id));
+		if (fstatat(st->fd, path, &files[i], AT_SYMLINK_NOFOLLOW) == -1)
+			return false;
+	}
+	return files[0].st_dev == files[1].st_dev &&
+	    files[0].st_ino == files[1].st_ino;
+}
+
+bool
+store_same(const struct store *st, uint64_t a, uint64_t b)
+{
+	enum list_id id;
+
+	for (id = 0; id < LIST_COUNT; id++)
+		if (id != LIST_BANS && !store_same_list(st, a, b, id))
+			return false;
+	return true;
+}
+
 uint64_t
 store_earlier(const struct store *st, uint64_t below)
 {
@@ -229,7 +258,8 @@ store_earlier(const struct store *st, uint64_t below)
 		below = st->current;
 	all = list_numbers(st, &n);
 	for (i = 0; i < n && found == 0; i++)
-		if (all[i] < below && !held_is_out(&st->held, all[i]))
+		if (all[i] < below && !held_is_out(&st->held, all[i]) &&
+		    !store_same(st, all[i], st->current))
 			found = all[i];
 	free(all);
 	return found;
@@ -293,36 +323,60 @@ store_abandon(struct store *st)
 }
 
 int
-store_swing(struct store *st, uint64_t number)
+store_aim(const struct store *st, uint64_t number)
 {
 	char name[GENERATION_NAME_MAX];
 
 	generation_text(name, number);
 	if (unlinkat(st->fd, "current.new", 0) == -1 && errno != ENOENT)
 		return -1;
-	if (symlinkat(name, st->fd, "current.new") == -1 ||
-	    renameat(st->fd, "current.new", st->fd, "current") == -1 ||
+	return symlinkat(name, st->fd, "current.new");
+}
+
+int
+store_swing(struct store *st, uint64_t number)
+{
+	if (renameat(st->fd, "current.new", st->fd, "current") == -1 ||
 	    fsync(st->fd) == -1)
 		return -1;
 	st->current = number;
 	return 0;
 }
 
+void
+store_leave_out(struct store *st, uint64_t number)
+{
+	size_t i, n;
+	uint64_t *all = list_numbers(st, &n);
+
+	for (i = 0; i < n; i++)
+		if (all[i] > number && all[i] <= st->current)
+			held_add_out(&st->held, all[i]);
+	free(all);
+}
+
 /*
  * Kept are the newest that can be gone back to, those stepped back from since,
- * and the current one however old it is.
+ * and the current one however old it is. Those that differ from the next one
+ * in their bans alone do not count; they are kept for a while, as a reader may
+ * be about to open one.
  */
 void
 store_prune(struct store *st)
 {
-	uint64_t *all;
+	uint64_t *all, newer = 0;
 	size_t i, n, kept = 0;
 	char name[GENERATION_NAME_MAX];
+	bool counts;
 
 	all = list_numbers(st, &n);
 	for (i = 0; i < n; i++) {
-		if (all[i] == st->current || kept < GENERATIONS_KEPT) {
-			kept += !held_is_out(&st->held, all[i]);
+		counts = newer == 0 || !store_same(st, newer, all[i]);
+		if (all[i] == st->current ||
+		    (kept < GENERATIONS_KEPT &&
+			(counts || i < GENERATIONS_KEPT))) {
+			kept += counts && !held_is_out(&st->held, all[i]);
+			newer = all[i];
 			continue;
 		}
 		snprintf(name, sizeof(name), "%llu",

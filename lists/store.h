@@ -52,8 +52,17 @@ void store_close(struct store *);
 /* Open the folder of a generation, or -1. */
 int store_generation(const struct store *, uint64_t number);
 
-/* The newest generation before the one in force to go back to, or 0; below
-   is where to begin, 0 for the one in force. */
+/* Both hold the very same file of that list, linked from one to the other. */
+bool
+store_same_list(const struct store *, uint64_t a, uint64_t b, enum list_id);
+/*
+ * All lists are the same; list bans, which programs change at any time, makes
+ * no difference.
+ */
+bool store_same(const struct store *, uint64_t a, uint64_t b);
+
+/* The newest generation before the one in force that is not the same and can
+   be gone back to, or 0; below is where to begin, 0 for the one in force. */
 uint64_t store_earlier(const struct store *, uint64_t below);
 
 /* An empty folder in which the next generation is built, or -1. */
@@ -63,8 +72,12 @@ uint64_t store_finish(struct store *, int dirfd);
 /* Remove what store_begin made. */
 void store_abandon(struct store *);
 
-/* Swing current. 0, or -1 with errno. */
+/* Make ready to swing current, so that little is left to fail. 0, or -1. */
+int store_aim(const struct store *, uint64_t number);
+/* Swing current to what was aimed at. 0, or -1 with errno. */
 int store_swing(struct store *, uint64_t number);
+/* Leave out, from now on, all that is newer than this up to the current. */
+void store_leave_out(struct store *, uint64_t number);
 /* Remove all but the newest; what cannot be removed stays. */
 void store_prune(struct store *);
 

@@ -139,6 +139,52 @@ until_parse(const char *text, size_t len, const char **why)
 	return (int64_t)timegm(&tm) - offset;
 }
 
+/* Behind year 9999 no time can be written. */
+#define UNTIL_LAST INT64_C(253402300799)
+
+/* 90s, 30m, 2h, 7d: seconds, or -1 */
+static int64_t
+span_parse(const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t secs;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+
+	int64_t n = 0;
+	size_t i;
+
+	for (; *text >= '0' && *text <= '9'; text++) {
+		n = n * 10 + (*text - '0');
+		if (n > UNTIL_LAST)
+			return -1;
+	}
+	for (i = 0; n > 0 && i < sizeof(units) / sizeof(units[0]); i++)
+		if (text[0] == units[i].unit && text[1] == '\0')
+			return n * units[i].secs;
+	return -1;
+}
+
+int64_t
+until_from(const char *text, int64_t now, const char **why)
+{
+	int64_t span = span_parse(text), until;
+
+	if (span != -1)
+		until = now + span;
+	else
+		until = until_parse(text, strlen(text), why);
+	if (until == -1) {
+		*why = "a time is 90s, 30m, 2h, 7d, 2026-12-31 or "
+		       "2026-12-31T12:00:00Z (or +01:00)";
+	} else if (until <= now || until > UNTIL_LAST) {
+		*why = until <= now ? "that time has passed" :
+				      "that is behind the year 9999";
+		until = -1;
+	}
+	return until;
+}
+
 const char *
 until_format(int64_t until, char out[UNTIL_MAX])
 {

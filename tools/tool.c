@@ -1,11 +1,16 @@
 /*
  * The common part of the command-line programs.
  */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "daemon/config.h"
+#include "lists/list.h"
 #include "tools/tool.h"
 
 void
@@ -15,12 +20,24 @@ tool_usage(const char *usage)
 	exit(EX_USAGE);
 }
 
+int
+tool_finish(int status)
+{
+	bool failed = ferror(stdout) != 0;
+
+	if (fclose(stdout) == EOF || failed) {
+		warn("stdout");
+		return EX_IOERR;
+	}
+	return status;
+}
+
 void
 tool_help(const char *usage, const char *help)
 {
 	fputs(usage, stdout);
 	fputs(help, stdout);
-	exit(fflush(stdout) == 0 ? 0 : EX_IOERR);
+	exit(tool_finish(0));
 }
 
 static void
@@ -38,4 +55,20 @@ tool_settings(const char *path)
 	if (set == NULL)
 		exit(EX_CONFIG);
 	return set;
+}
+
+struct generation *
+tool_generation(const char *state_dir)
+{
+	struct generation *g = NULL;
+	struct list_error e;
+	int fd;
+
+	fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		err(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s", state_dir);
+	if (generation_refresh(&g, fd, &e) == GENERATION_BAD)
+		errx(EX_NOINPUT, "%s/%s: %s", state_dir, e.file, e.text);
+	close(fd);
+	return g;
 }

@@ -4,6 +4,7 @@
 #ifndef LICTOR_TOOL_H
 #define LICTOR_TOOL_H
 
+struct generation;
 struct settings;
 
 /* Wrong use: the usage on stderr, EX_USAGE. */
@@ -13,5 +14,11 @@ _Noreturn void tool_help(const char *usage, const char *help);
 
 /* The settings; ends with EX_CONFIG after each mistake was told on stderr. */
 struct settings *tool_settings(const char *path);
+
+/* The generation in force; ends with EX_NOINPUT or EX_NOPERM without. */
+struct generation *tool_generation(const char *state_dir);
+
+/* Close stdout: the status, or EX_IOERR if not all of it was written. */
+int tool_finish(int status);
 
 #endif

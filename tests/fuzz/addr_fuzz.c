@@ -47,6 +47,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	t = until_parse(text, size, &why);
 	if (t != -1 && until_format(t, until)[0] == '?')
 		abort();
+	t = until_from(text, 1000000, &why);
+	if (t != -1 && (t <= 1000000 || until_format(t, until)[0] == '?'))
+		abort();
 	for (i = 0; i < ACT_COUNT; i++)
 		argument_parse(argument, (enum list_action)i, text, size, &why);
 	list_target(text, &a, &port);

@@ -468,7 +468,7 @@ test_previous(void **state)
 	assert_non_null(strstr(f->messages, "before --previous"));
 
 	/* another list goes its way, and the step back stays */
-	fixture_write(f, "bans", "198.51.100.1\n");
+	fixture_write(f, "names", "a.example.net\n");
 	assert_int_equal(fixture_compile(f), COMPILE_DONE);
 	assert_string_equal(f->name, "generations/3");
 	assert_int_equal(fixture_refresh(f, &g, &e), GENERATION_NEW);
@@ -486,7 +486,7 @@ test_previous(void **state)
 	assert_int_equal(fixture_refresh(f, &g, &e), GENERATION_NEW);
 	assert_int_equal(look(g, "192.0.2.2"), LIST_FOUND);
 
-	fixture_write(f, "bans", "198.51.100.2\n");
+	fixture_write(f, "names", "b.example.net\n");
 	assert_int_equal(fixture_compile(f), COMPILE_DONE);
 	assert_string_equal(f->messages, "");
 	generation_close(g);
@@ -547,6 +547,14 @@ test_dropins(void **state)
 }
 
 static void
+print_change(void *arg, bool comes, const char *key, const struct list_entry *e)
+{
+	fprintf(arg, "%s: %c ", list_name(e->list), comes ? '+' : '-');
+	list_print(arg, key, e);
+	fputc('\n', arg);
+}
+
+static void
 test_diff(void **state)
 {
 	struct fixture *f = *state;
@@ -559,7 +567,8 @@ test_diff(void **state)
 	fixture_write(f, "banned",
 	    "# moved\n192.0.2.3\n192.0.2.2 \"x\"\n192.0.2.4\n");
 	out = open_memstream(&text, &size);
-	assert_int_equal(list_diff(&f->ask, out), COMPILE_UNCHANGED);
+	assert_int_equal(list_diff(&f->ask, print_change, out),
+	    COMPILE_UNCHANGED);
 	fclose(out);
 	assert_string_equal(text,
 	    "banned: - 192.0.2.1 reject\n"
