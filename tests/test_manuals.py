@@ -234,8 +234,9 @@ def test_every_end_of_a_session_is_described_and_no_other():
 # --------------------------------------------------------- options, settings
 
 
-OPTIONS = {"lictord.8": "daemon/main.c", "lictor-compile.8": "tools/compile.c",
-           "lictor-query.8": "tools/query.c"}
+OPTIONS = {"lictord.8": "daemon/main.c",
+           **{f"lictor-{name}.8": f"tools/{name}.c"
+              for name in ("ban", "compile", "export", "query")}}
 
 
 @pytest.mark.parametrize("page", OPTIONS)
@@ -290,6 +291,7 @@ def host():
         g.write_conf()
         g.compile()
         g.write_lists(banned="203.0.113.0/24\n198.51.100.1\n")
+        (g.dir / "clients").write_text("203.0.113.9\n203.0.113.25\n")
         shims = g.dir / "bin"
         shims.mkdir()
         for program in BIN.iterdir():
@@ -311,7 +313,8 @@ def test_examples_run(host, page):
         if line.endswith("lictord -d") or "kill" in line:
             continue  # these serve: tests/gateway runs them
         done = subprocess.run(line, shell=True, env=env, text=True,
-                              capture_output=True, timeout=60)
+                              cwd=gateway.dir, capture_output=True,
+                              timeout=60)
         assert done.returncode == 0, f"{line}: {done.stderr}"
         ran += 1
     assert ran > 0
