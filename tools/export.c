@@ -18,7 +18,7 @@
 #include "tools/tool.h"
 #include "worker/settings.h"
 
-#define TXT_MAX 255 /* octets of a string of a TXT record, RFC 1035 3.3.14 */
+#define TEMPLATE_MAX 254 /* octets of a text as written that rbldnsd takes */
 
 static const char usage_text[] = "usage: lictor-export [-c FILE] rbldnsd\n";
 
@@ -52,15 +52,21 @@ struct export
 	FILE *v6; /* what follows the IPv4 addresses */
 };
 
-/* $ and \ mean something in a text, and both are doubled or escaped. */
+/*
+ * A $ means something in a text, and a = where it begins: both are doubled,
+ * and never half of it is left at the end.
+ */
 static void
 print_text(FILE *out, const char *text)
 {
-	size_t n;
+	size_t n = 0, more;
 
-	for (n = 0; *text != '\0' && n < TXT_MAX; text++, n++) {
-		if (*text == '$')
-			fputc('$', out);
+	for (; *text != '\0'; text++, n += more) {
+		more = *text == '$' || (*text == '=' && n == 0) ? 2 : 1;
+		if (n + more > TEMPLATE_MAX)
+			return;
+		if (more == 2)
+			fputc(*text, out);
 		fputc(*text, out);
 	}
 }
