@@ -70,33 +70,56 @@ fail:
 	return NULL;
 }
 
-enum generation_state
-generation_refresh(struct generation **g, int state_dirfd, struct list_error *e)
+/* The generation in force by its name. 0, or -1 with the error filled. */
+static int
+read_current(int state_dirfd, char name[GENERATION_NAME_MAX],
+    struct list_error *e)
 {
-	char name[GENERATION_NAME_MAX];
-	struct generation *next;
 	ssize_t n;
 
-	n = readlinkat(state_dirfd, "current", name, sizeof(name) - 1);
+	n = readlinkat(state_dirfd, "current", name, GENERATION_NAME_MAX - 1);
 	if (n == -1) {
 		list_error_set(e, "current", 0, "%s",
 		    errno == ENOENT ?
 			"there is no generation: compile the lists" :
 			strerror(errno));
-		return GENERATION_BAD;
+		return -1;
 	}
 	name[n] = '\0';
-	if (*g != NULL && strcmp((*g)->name, name) == 0)
-		return GENERATION_SAME;
-	if (generation_parse(name) == 0) {
-		list_error_set(e, "current", 0, "`%s` is no generation", name);
-		return GENERATION_BAD;
-	}
-	if (strcmp(bad_name, name) == 0) {
-		*e = bad_error;
-		return GENERATION_BAD;
-	}
-	next = generation_open(state_dirfd, name, e);
+	if (generation_parse(name) != 0)
+		return 0;
+	list_error_set(e, "current", 0, "`%s` is no generation", name);
+	return -1;
+}
+
+/* Something newer came into force, and what was read of is gone already. */
+static bool
+is_overtaken(int state_dirfd, const char *name)
+{
+	char now[GENERATION_NAME_MAX];
+	struct list_error e;
+
+	return errno == ENOENT && read_current(state_dirfd, now, &e) == 0 &&
+	    strcmp(now, name) != 0;
+}
+
+enum generation_state
+generation_refresh(struct generation **g, int state_dirfd, struct list_error *e)
+{
+	char name[GENERATION_NAME_MAX];
+	struct generation *next;
+
+	do {
+		if (read_current(state_dirfd, name, e) == -1)
+			return GENERATION_BAD;
+		if (*g != NULL && strcmp((*g)->name, name) == 0)
+			return GENERATION_SAME;
+		if (strcmp(bad_name, name) == 0) {
+			*e = bad_error;
+			return GENERATION_BAD;
+		}
+		next = generation_open(state_dirfd, name, e);
+	} while (next == NULL && is_overtaken(state_dirfd, name));
 	if (next == NULL) {
 		/* Damage stays; a lack of descriptors or rights may not. */
 		if (errno == EPROTO) {

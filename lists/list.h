@@ -380,11 +380,11 @@ struct list_ban {
 
 /*
  * Change one entry of BAN_FILE, drop those of it that have expired, and put
- * list bans, and no other, into force. Of a net that is there already the later end
- * stays, and the text unless there is a new one. Other files are never
- * written. Guards hold for what is not in force yet. COMPILE_UNCHANGED when
- * all was so already; on errors and trouble the file and the generation stay
- * as they were. One at a time, as list_compile.
+ * list bans, and no other, into force. Of a net that is there already the
+ * later end stays, and the text unless there is a new one. Other files are
+ * never written. Guards hold for what is not in force yet. COMPILE_UNCHANGED
+ * when all was so already; on errors the file and the generation stay as they
+ * were. One at a time, as list_compile.
  */
 enum compile_outcome list_ban(const struct list_compile *, struct list_ban *,
     char *name, size_t size);

@@ -1,4 +1,4 @@
-"""rbldnsd with a zone file of ours, on a free port of the loopback interface."""
+"""rbldnsd with a zone file of ours, on a free port of 127.0.0.1."""
 
 import pathlib
 import shutil

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -316,6 +317,47 @@ def test_each_call_that_fails_or_kills(lists, fault):
             assert "No space left" in done.stderr, what
     assert {(False, True), (True, True)} <= bans.ends
     bans.go_on()
+
+
+def stopped_child(process):
+    """The child of strace that has been stopped; None while there is none."""
+    found = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid",
+                            str(process.pid)], text=True,
+                           capture_output=True).stdout.split()
+    return int(found[0]) if len(found) == 2 and found[1][0] in "tT" else None
+
+
+def test_a_reader_is_overtaken(lists):
+    """
+    It has read which generation is in force, and sleeps; when it goes on, that
+    one is gone. It takes the newest, and does not say that there is none.
+    """
+    ban(lists, "add", "192.0.2.0")
+    process = subprocess.Popen(
+        ["strace", "-qq", "-o", lists.dir / "trace", "-e", "trace=readlinkat",
+         "-e", "inject=readlinkat:signal=STOP:when=1",
+         BIN / "lictor-ban", "-c", lists.conf, "list"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    try:
+        wait_until(lambda: process.poll() is not None
+                   or stopped_child(process), what="the stop")
+        if process.poll() is not None:
+            pytest.skip("strace may not be used here")
+        for n in range(1, 13):
+            ban(lists, "add", f"192.0.2.{n}")
+        assert "2" not in os.listdir(lists.state / "generations")
+        os.kill(stopped_child(process), signal.SIGCONT)
+        out, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, "")
+        assert len(out.splitlines()) == 13
+    finally:
+        if process.poll() is None:
+            child = stopped_child(process)
+            if child is not None:
+                kill(child)
+            process.kill()
+            process.wait()
 
 
 def test_a_compile_waits_for_a_ban_and_keeps_it(lists):
