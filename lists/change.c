@@ -97,15 +97,13 @@ write_all(int fd, const char *text, size_t size)
 	return fsync(fd);
 }
 
-int
-change_stage(struct change *ch, const char *source_dir)
+static int
+stage(struct change *ch, const char *source_dir)
 {
 	char folder[32], staged[64];
 	const char *file = split(ch, folder, staged);
 	int fd, r;
 
-	if (ch->text == NULL)
-		return 0;
 	ch->dirfd = open_dropins(source_dir, folder);
 	if (ch->dirfd == -1)
 		return -1;
@@ -117,6 +115,21 @@ change_stage(struct change *ch, const char *source_dir)
 	if (r == 0)
 		r = write_all(fd, ch->text, ch->size);
 	return close(fd) == -1 ? -1 : r;
+}
+
+int
+change_stage(struct change *ch, const char *source_dir, struct list_error *e)
+{
+	char path[sizeof(e->file)];
+	int saved;
+
+	if (ch->text == NULL || stage(ch, source_dir) == 0)
+		return 0;
+	saved = errno;
+	snprintf(path, sizeof(path), "%s/%s", source_dir, ch->file);
+	list_error_set(e, path, 0, "%s", strerror(saved));
+	errno = saved;
+	return -1;
 }
 
 int

@@ -34,8 +34,11 @@ struct change {
  */
 int change_edit(struct change *, struct source *, int64_t now, struct report *);
 
-/* Write the new text beside the old one, synced. 0, or -1 with errno. */
-int change_stage(struct change *, const char *source_dir);
+/*
+ * Write the new text beside the old one, synced. 0, or -1 with the error
+ * filled and errno kept.
+ */
+int change_stage(struct change *, const char *source_dir, struct list_error *);
 /* Let it take the place of the old one. 0, or -1 with errno. */
 int change_commit(struct change *);
 /* Remove what was staged and not committed, and free all. */

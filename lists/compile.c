@@ -305,12 +305,8 @@ write_lists(struct compile *c, int dirfd, struct list_error *e)
 	}
 	if (oldfd != -1)
 		close(oldfd);
-	if (r == 0 && c->change != NULL) {
-		r = change_stage(c->change, c->ask->source_dir);
-		if (r == -1)
-			list_error_set(e, c->change->file, 0, "%s",
-			    strerror(errno));
-	}
+	if (r == 0 && c->change != NULL)
+		r = change_stage(c->change, c->ask->source_dir, e);
 	return r;
 }
 

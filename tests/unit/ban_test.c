@@ -254,6 +254,32 @@ test_allowed_elsewhere(void **state)
 	assert_string_equal(f->messages, "");
 }
 
+/* What list banned allows cannot be told: no guess, and nothing changes. */
+static void
+test_damaged_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	char path[160], octets[8192], *key;
+	size_t n;
+	FILE *file;
+
+	fixture_write(f, "banned", "172.16.0.0/24 allow\n");
+	assert_int_equal(fixture_compile(f), COMPILE_DONE);
+	snprintf(path, sizeof(path), "%s/%s/banned.cdb", f->state, f->name);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	n = fread(octets, 1, sizeof(octets), file);
+	key = memmem(octets, n, "418ac100000", 11);
+	assert_non_null(key);
+	assert_int_equal(fseek(file, key + 11 - octets, SEEK_SET), 0);
+	fputs("\xff\xff\xff\xff", file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(add(f, "172.16.0.0/16", 0, ""), COMPILE_ERRORS);
+	assert_non_null(strstr(f->messages,
+	    "banned:0: the list in force is damaged: name it"));
+	assert_source(f, BAN_FILE, NULL);
+}
+
 /*
  * What was forced in, or was in force when a setting came, stands in nobody's
  * way; an exception that goes uncovers it again.
@@ -473,6 +499,7 @@ main(void)
 		TEST(test_alone),
 		TEST(test_refused),
 		TEST(test_allowed_elsewhere),
+		TEST(test_damaged_elsewhere),
 		TEST(test_known),
 		TEST(test_previous),
 		TEST(test_kept),
