@@ -22,9 +22,10 @@
 #include "daemon/config_zone.h"
 #include "worker/settings.h"
 
-#define FILE_MAX  (1 << 20)
-#define OPTS_MAX  32 /* names in one section, or at the top */
-#define LABEL_MAX 256
+#define FILE_MAX     (1 << 20)
+#define OPTS_MAX     32 /* names in one section, or at the top */
+#define SECTIONS_MAX 16
+#define LABEL_MAX    256
 
 struct loader {
 	struct config_log log;
@@ -272,11 +273,11 @@ row_options(const char *section, cfg_opt_t opts[OPTS_MAX])
 static cfg_t *
 parser_new(void)
 {
-	cfg_opt_t sub[8][OPTS_MAX], top[OPTS_MAX + 8];
+	cfg_opt_t sub[SECTIONS_MAX][OPTS_MAX], top[OPTS_MAX + SECTIONS_MAX];
 	const struct config_section *sec;
 	size_t i, n = row_options(NULL, top);
 
-	for (i = 0; i < config_nsections && i < 8; i++) {
+	for (i = 0; i < config_nsections && i < SECTIONS_MAX; i++) {
 		sec = &config_sections[i];
 		row_options(sec->name, sub[i]);
 		top[n++] = (cfg_opt_t)CFG_SEC(sec->name, sub[i],
@@ -600,6 +601,7 @@ row_free(struct settings *set, const struct config_row *row)
 	case ROW_MAILBOX:
 	case ROW_USER:
 	case ROW_PATH:
+	case ROW_SPEECH:
 		free(*(char **)place);
 		break;
 	case ROW_PATHS:

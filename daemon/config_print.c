@@ -125,6 +125,7 @@ print_value(FILE *f, const void *base, const struct config_row *row)
 	case ROW_USER:
 	case ROW_PATH:
 	case ROW_SPEECH:
+	case ROW_WORDING:
 		print_string(f, *(char *const *)place);
 		break;
 	case ROW_PATHS:

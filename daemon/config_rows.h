@@ -28,6 +28,7 @@ enum row_kind {
 	ROW_REPLIES,   /* replies and nreplies of a zone */
 	ROW_PROBE,     /* struct strings, addresses or names */
 	ROW_SPEECH,    /* char *, what a client may be told; "": the usual */
+	ROW_WORDING,   /* the same with $ip, $zone and $txt in it */
 	ROW_TEXT,      /* kept nowhere */
 	ROW_TEXTS,     /* kept nowhere */
 };

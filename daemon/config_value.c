@@ -18,7 +18,8 @@
 #include "daemon/config_zone.h"
 #include "worker/settings.h"
 
-#define DNS_PORT 53
+#define DNS_PORT   53
+#define SPEECH_MAX 400 /* as of a text in a list */
 
 int
 config_refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
@@ -192,6 +193,22 @@ path(const char *text, size_t most, char why[CONFIG_WHY_MAX])
 		if (p[3] == '/' || p[3] == '\0')
 			return config_refuse(why, "\"%.200s\" holds a ..",
 			    text);
+	return 0;
+}
+
+/* What can stand in a reply. */
+static int
+speech(const char *text, char why[CONFIG_WHY_MAX])
+{
+	const char *p;
+
+	for (p = text; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			return config_refuse(why,
+			    "only printable ASCII can be spoken");
+	if (p - text > SPEECH_MAX)
+		return config_refuse(why, "it is longer than %d octets",
+		    SPEECH_MAX);
 	return 0;
 }
 
@@ -426,6 +443,10 @@ config_value(void *base, const struct config_row *row, const char *text,
 	case ROW_PROBE:
 		return config_zone_point(row, place, text, why);
 	case ROW_SPEECH:
+		if (speech(text, why) == -1)
+			return -1;
+		return put_string(place, text);
+	case ROW_WORDING:
 		if (config_zone_text(text, why) == -1)
 			return -1;
 		return put_string(place, text);

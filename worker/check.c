@@ -64,12 +64,17 @@ verdict_refuses(enum verdict v)
 }
 
 void
-reason_entry(struct reason *why, const struct list_entry *entry)
+reason_entry(struct reason *why, const struct settings *set,
+    const struct list_entry *entry)
 {
+	const char *usual = set->texts[entry->list];
+
 	why->has_entry = true;
 	why->entry = *entry;
 	if (entry->text[0] != '\0')
 		why->text = entry->text;
+	else if (usual != NULL && usual[0] != '\0')
+		why->text = usual;
 }
 
 enum verdict
@@ -136,10 +141,12 @@ static void
 soften_unknown(const struct peer *peer, const struct settings *set,
     struct finding *f)
 {
-	if (!peer->relay_unknown || f->verdict != V_REJECT ||
+	if (!peer->relay_unknown || f->found != V_REJECT ||
 	    set->tests[TEST_RELAY].unknown != UNKNOWN_DEFER)
 		return;
-	f->found = f->verdict = V_DEFER;
+	f->found = V_DEFER;
+	if (f->verdict == V_REJECT)
+		f->verdict = V_DEFER;
 	f->why.status = "4.4.3";
 }
 

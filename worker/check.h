@@ -120,8 +120,12 @@ enum verdict check_dnsbl_rehearsed(const struct peer *, const struct settings *,
 enum verdict check_recipient(const struct peer *, const struct settings *,
     const struct mailbox *, struct reason *);
 
-/* For the tests: fill the reason from an entry of a list. */
-void reason_entry(struct reason *, const struct list_entry *);
+/*
+ * For the tests: fill the reason from an entry of a list. Its text, or that of
+ * the list, takes the place of the text that is there.
+ */
+void reason_entry(struct reason *, const struct settings *,
+    const struct list_entry *);
 /* For the tests: a list cannot be read. Returns V_UNKNOWN. */
 enum verdict reason_damaged(struct reason *);
 

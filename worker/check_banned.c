@@ -29,7 +29,6 @@ check_banned(const struct peer *peer, const struct settings *set,
 	bool found = false;
 	size_t i;
 
-	(void)set;
 	if (peer->lists == NULL)
 		return reason_damaged(why);
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
@@ -51,7 +50,7 @@ check_banned(const struct peer *peer, const struct settings *set,
 		why->code = "banned";
 		why->status = actions[i].status;
 		why->text = "your address is banned here";
-		reason_entry(why, &best);
+		reason_entry(why, set, &best);
 		return actions[i].verdict;
 	}
 	return V_NEXT;

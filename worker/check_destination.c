@@ -68,7 +68,6 @@ check_destination(const struct peer *peer, const struct settings *set,
 	enum list_found found = LIST_DAMAGED;
 	struct list_entry entry;
 
-	(void)set;
 	if (peer->lists != NULL)
 		found = list_find_name(peer->lists, LIST_DOMAINS, to->domain,
 		    peer->now, &entry);
@@ -84,6 +83,6 @@ check_destination(const struct peer *peer, const struct settings *set,
 	answer(why, V_REJECT, "relay-denied", 550, "5.7.1",
 	    "relaying is denied: not a domain of ours");
 	if (found == LIST_FOUND)
-		reason_entry(why, &entry);
+		reason_entry(why, set, &entry);
 	return V_REJECT;
 }

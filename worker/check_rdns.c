@@ -119,14 +119,15 @@ level_failed(struct reason *why, enum rdns_require require)
 }
 
 static enum verdict
-entry_refuses(struct reason *why, const struct list_entry *entry)
+entry_refuses(struct reason *why, const struct settings *set,
+    const struct list_entry *entry)
 {
 	bool reject = entry->action == ACT_REJECT;
 
 	why->code = "rdns-list";
 	why->status = reject ? "5.7.1" : "4.7.1";
 	why->text = "the name of your address is refused here";
-	reason_entry(why, entry);
+	reason_entry(why, set, entry);
 	return reject ? V_REJECT : V_DEFER;
 }
 
@@ -164,7 +165,7 @@ check_rdns(const struct peer *peer, const struct settings *set,
 		return unknown(why);
 	if (tally.allow) {
 		why->code = "rdns";
-		reason_entry(why, &tally.entry);
+		reason_entry(why, set, &tally.entry);
 		return V_ALLOW;
 	}
 	level = check_level(r, t->require);
@@ -174,6 +175,6 @@ check_rdns(const struct peer *peer, const struct settings *set,
 		return V_NEXT;
 	if (tally.allow_unknown || (!tally.refused && level == V_UNKNOWN))
 		return unknown(why);
-	return tally.refused ? entry_refuses(why, &tally.entry) :
+	return tally.refused ? entry_refuses(why, set, &tally.entry) :
 			       level_failed(why, t->require);
 }

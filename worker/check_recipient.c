@@ -40,7 +40,8 @@ recipient_always_open(const struct settings *set, const struct mailbox *to)
 }
 
 static enum verdict
-by_entry(const struct list_entry *entry, struct reason *why)
+by_entry(const struct settings *set, const struct list_entry *entry,
+    struct reason *why)
 {
 	size_t i;
 
@@ -51,7 +52,7 @@ by_entry(const struct list_entry *entry, struct reason *why)
 		why->reply = actions[i].reply;
 		why->status = actions[i].status;
 		why->text = actions[i].text;
-		reason_entry(why, entry);
+		reason_entry(why, set, entry);
 		return actions[i].verdict;
 	}
 	return V_UNKNOWN; /* an action that this list does not have */
@@ -68,7 +69,7 @@ check_recipient(const struct peer *peer, const struct settings *set,
 	switch (list_find_mailbox(peer->lists, LIST_RECIPIENTS, to->local,
 	    to->domain, peer->now, &entry)) {
 	case LIST_FOUND:
-		v = by_entry(&entry, why);
+		v = by_entry(set, &entry, why);
 		if (!open || entry.match <= MATCH_EXTENSION)
 			return open && v == V_NEXT ? V_ALLOW : v;
 		return v == V_FORWARD ? v : V_ALLOW;

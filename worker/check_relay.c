@@ -1,14 +1,14 @@
 /*
  * Relay: may this client send anywhere? An address entry of list relay is
- * final, relay or deny; else a confirmed name may have one. Nothing else ever grants it, and it is decided anew
- * for every session.
+ * final, relay or deny; else a confirmed name may have one. Nothing else ever
+ * grants it, and it is decided anew for every session.
  */
 #include "worker/check.h"
 #include "worker/peer.h"
 
 /* Only where no address matches: the names that lead back to the client. */
 static enum verdict
-by_name(const struct peer *peer, struct reason *why)
+by_name(const struct peer *peer, const struct settings *set, struct reason *why)
 {
 	const struct rdns *r = peer->rdns;
 	struct list_info info;
@@ -33,7 +33,7 @@ by_name(const struct peer *peer, struct reason *why)
 		case LIST_NONE:
 			break;
 		case LIST_FOUND:
-			reason_entry(why, &entry);
+			reason_entry(why, set, &entry);
 			return entry.action == ACT_RELAY ? V_RELAY : V_NEXT;
 		}
 	}
@@ -46,7 +46,6 @@ check_relay(const struct peer *peer, const struct settings *set,
 {
 	struct list_entry entry;
 
-	(void)set;
 	why->code = "relay";
 	if (peer->lists == NULL)
 		return V_UNKNOWN;
@@ -55,10 +54,10 @@ check_relay(const struct peer *peer, const struct settings *set,
 	case LIST_DAMAGED:
 		return V_UNKNOWN;
 	case LIST_NONE:
-		return by_name(peer, why);
+		return by_name(peer, set, why);
 	case LIST_FOUND:
 		break;
 	}
-	reason_entry(why, &entry);
+	reason_entry(why, set, &entry);
 	return entry.action == ACT_RELAY ? V_RELAY : V_NEXT;
 }

@@ -149,7 +149,9 @@ struct settings {
 	} timeouts;
 
 	struct test_settings tests[TEST_COUNT];
-	struct zone *zones; /* DNS lists, in the order of the file */
+	char *texts[LIST_COUNT]; /* of refusals by entries without a text; NULL
+				    or "": the usual one */
+	struct zone *zones;	 /* DNS lists, in the order of the file */
 	size_t nzones;
 	int probe_secs; /* between two probes of a DNS list */
 };

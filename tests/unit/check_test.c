@@ -248,6 +248,41 @@ test_modes(void **state)
 	generation_close(g);
 }
 
+/* An entry's own text, then that of the list, then the usual one. */
+static void
+test_texts(void **state)
+{
+	static const struct {
+		const char *addr, *usual, *text;
+	} rows[] = {
+		{ "192.0.2.1", NULL, "go away" },
+		{ "192.0.2.1", "the list says no", "go away" },
+		{ "203.0.113.1", "the list says no", "the list says no" },
+		{ "203.0.113.1", "", "your address is banned here" },
+		{ "203.0.113.1", NULL, "your address is banned here" },
+	};
+	struct generation *g = lists(*state);
+	struct finding found[CONNECT_CHECKS];
+	size_t i;
+
+	for (i = 0; i < NITEMS(rows); i++) {
+		char *usual = rows[i].usual == NULL ? NULL :
+						      strdup(rows[i].usual);
+
+		settings_usual();
+		set.texts[LIST_BANNED] = set.texts[LIST_BANS] = usual;
+		client(rows[i].addr, g);
+		check_connect(&peer, &set, found);
+		if (verdict_refuses(found[CHECK_BANNED].verdict))
+			assert_string_equal(found[CHECK_BANNED].why.text,
+			    rows[i].text);
+		else
+			fail_msg("row %zu is not refused", i);
+		free(usual);
+	}
+	generation_close(g);
+}
+
 /* ------------------------------------------------------------- destination */
 
 enum who {
@@ -485,6 +520,7 @@ main(void)
 		WITH_LISTS(test_banned),
 		WITH_LISTS(test_relay),
 		WITH_LISTS(test_modes),
+		WITH_LISTS(test_texts),
 		WITH_LISTS(test_destinations),
 		WITH_LISTS(test_recipients),
 		WITH_LISTS(test_recipient_modes),
