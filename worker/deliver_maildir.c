@@ -98,6 +98,7 @@ make_parts(int dirfd, bool *made)
 	static const char *const parts[] = { "tmp", "new", "cur" };
 	size_t i;
 
+	*made = false;
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (mkdirat(dirfd, parts[i], 0700) == 0)
 			*made = true;
@@ -107,23 +108,28 @@ make_parts(int dirfd, bool *made)
 	return *made ? fsync(dirfd) : 0;
 }
 
-/* Open a Maildir; one that is not there yet is made. -1 with errno. */
+/*
+ * Open a Maildir; one that is not there yet is made. The folder above one that
+ * was empty is synced as well, in case its maker died before it did that;
+ * where it is one of maildir_roots, what is above is out of our reach, and it
+ * has been there all the time. -1 with errno.
+ */
 static int
 open_maildir(const char *path)
 {
-	bool made;
+	bool made, parts_made;
 	int fd;
 
 	made = mkdir(path, 0700) == 0;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
-	if (make_parts(fd, &made) == -1 ||
-	    (made && sync_folder(fd, "..") == -1)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	if (make_parts(fd, &parts_made) == 0 &&
+	    (!parts_made || sync_folder(fd, "..") == 0 ||
+		(!made && errno == EACCES)))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 static void

@@ -36,6 +36,16 @@ def test_pythons_smtplib_and_swaks_deliver(gateway):
     assert b"smtplib\n" in bodies and b"from swaks\n" in bodies
 
 
+def test_the_root_itself_is_a_maildir_from_the_first_message_on(gateway):
+    """Its parts are made, though what is above it is out of reach."""
+    gateway.write_lists(routes="* maildir:{mail}\n")
+    gateway.start()
+    with gateway.connect() as c:
+        c.helo()
+        assert c.message("Subject: first\r\n\r\n").startswith("250 2.0.0 ")
+    assert len(gateway.mails(".")) == 1
+
+
 def test_smtp_next_hop_gets_it_byte_for_byte(gateway, sink):
     hop = sink()
     gateway.write_lists(routes=f"* smtp:127.0.0.1:{hop.port}\n")
