@@ -465,8 +465,6 @@ guard_maildirs(const struct guard *g)
 	const struct entry *e;
 	size_t i;
 
-	if (g->ask->nmaildir_roots == 0)
-		return;
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (e->action != ACT_MAILDIR)
 			continue;

@@ -49,6 +49,8 @@ fixture_report(void *arg, bool warning, const struct list_error *e)
 static inline int
 fixture_setup(void **state)
 {
+	static char root[] = "/";
+	static char *anywhere[] = { root };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
@@ -61,6 +63,8 @@ fixture_setup(void **state)
 	f->ask.source_dir = f->source;
 	f->ask.state_dir = f->state;
 	f->ask.gid = (gid_t)-1;
+	f->ask.maildir_roots = anywhere;
+	f->ask.nmaildir_roots = 1;
 	f->ask.report = fixture_report;
 	f->ask.report_arg = f;
 	*state = f;

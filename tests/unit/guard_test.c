@@ -125,6 +125,18 @@ test_rows(void **state)
 		check_row(i);
 }
 
+/* With no root at all, no Maildir is below one. */
+static void
+test_no_roots(void **state)
+{
+	struct fixture *f = *state;
+
+	f->ask.nmaildir_roots = 0;
+	fixture_write(f, "routes", "example.org maildir:/var/mail/x\n");
+	assert_int_equal(fixture_compile(f), COMPILE_ERRORS);
+	assert_non_null(strstr(f->messages, "is not below one of"));
+}
+
 /* n networks, of which the first expired have an end that has come. */
 static void
 write_many(struct fixture *f, const char *name, int n, int expired)
@@ -218,6 +230,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test_setup_teardown(test_no_roots, setup,
+		    fixture_teardown),
 		cmocka_unit_test(test_losses),
 		cmocka_unit_test_setup_teardown(test_other_side, setup,
 		    fixture_teardown),
