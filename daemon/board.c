@@ -17,6 +17,9 @@
 
 #define SLOTS_BYTES ((size_t)SLOTS_MAX * SLOT_BYTES)
 
+/* So many slots at a time get their room: a divisor of SLOTS_MAX. */
+#define RESERVE_SLOTS 64u
+
 static void *
 map(int fd, size_t size, int protection)
 {
@@ -25,20 +28,34 @@ map(int fd, size_t size, int protection)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* One of the files that are shared. */
+struct shared {
+	const char *name;
+	size_t size, reserve; /* what of it has room on disk at once */
+	const void **visible; /* a second mapping, or NULL */
+	int *fd;	      /* stays open there, or NULL */
+};
+
+/* 0, or -1 with errno. */
+static int
+reserve(int fd, size_t from, size_t size)
+{
+	errno = posix_fallocate(fd, (off_t)from, (off_t)size);
+	return errno == 0 ? 0 : -1;
+}
+
 /*
- * Make run_dir/name, which *made names; *readable, when wanted, is a second mapping of it that
- * can never be made writable, being of a read-only descriptor.
+ * Make a file in run_dir and map it. A second mapping can never be made
+ * writable, being of a read-only descriptor.
  */
 static void *
-make_file(const char *run_dir, const char *name, size_t size,
-    const void **readable, const char **made)
+make_file(const char *run_dir, const struct shared *f)
 {
 	char path[PATH_MAX], temp[PATH_MAX];
 	void *p = NULL;
 	int fd, rfd;
 
-	*made = name;
-	if (snprintf(path, sizeof(path), "%s/%s", run_dir, name) >=
+	if (snprintf(path, sizeof(path), "%s/%s", run_dir, f->name) >=
 		(int)sizeof(path) ||
 	    snprintf(temp, sizeof(temp), "%s.new", path) >= (int)sizeof(temp)) {
 		errno = ENAMETOOLONG;
@@ -49,46 +66,72 @@ make_file(const char *run_dir, const char *name, size_t size,
 	    0600);
 	if (fd == -1)
 		return NULL;
-	if (ftruncate(fd, (off_t)size) == -1 ||
-	    (p = map(fd, size, PROT_READ | PROT_WRITE)) == NULL)
-		goto out;
-	if (readable != NULL) {
+	if (ftruncate(fd, (off_t)f->size) == -1 ||
+	    reserve(fd, 0, f->reserve) == -1 ||
+	    (p = map(fd, f->size, PROT_READ | PROT_WRITE)) == NULL)
+		goto fail;
+	if (f->visible != NULL) {
 		if ((rfd = open(temp, O_RDONLY | O_CLOEXEC)) == -1)
 			goto fail;
-		*readable = map(rfd, size, PROT_READ);
+		*f->visible = map(rfd, f->size, PROT_READ);
 		close(rfd);
-		if (*readable == NULL)
+		if (*f->visible == NULL)
 			goto fail;
 	}
-	if (rename(temp, path) == 0)
-		goto out;
-fail:
-	munmap(p, size);
-	p = NULL;
-out:
-	close(fd);
+	if (rename(temp, path) == -1)
+		goto fail;
+	if (f->fd != NULL)
+		*f->fd = fd;
+	else
+		close(fd);
 	return p;
+fail:
+	rfd = errno;
+	if (p != NULL)
+		munmap(p, f->size);
+	close(fd);
+	unlink(temp);
+	errno = rfd;
+	return NULL;
 }
 
 int
 board_open(struct board *b, const char *run_dir, const char **made)
 {
 	const void *visible;
+	const struct shared slots = { "slots", SLOTS_BYTES,
+		RESERVE_SLOTS * SLOT_BYTES, NULL, &b->slots_fd };
+	const struct shared state = { "state", sizeof(*b->state),
+		sizeof(*b->state), &visible, NULL };
+	const struct shared clients = { "clients", sizeof(*b->clients),
+		sizeof(*b->clients), NULL, NULL };
 
 	memset(b, 0, sizeof(*b));
-	b->slots = make_file(run_dir, "slots", SLOTS_BYTES, NULL, made);
-	if (b->slots == NULL)
+	b->slots_fd = -1;
+	*made = slots.name;
+	if ((b->slots = make_file(run_dir, &slots)) == NULL)
 		return -1;
-	b->state = make_file(run_dir, "state", sizeof(*b->state), &visible,
-	    made);
-	if (b->state == NULL)
+	b->reserved = RESERVE_SLOTS;
+	*made = state.name;
+	if ((b->state = make_file(run_dir, &state)) == NULL)
 		return -1;
 	b->visible = visible;
-	b->clients = make_file(run_dir, "clients", sizeof(*b->clients), NULL,
-	    made);
-	if (b->clients == NULL)
+	*made = clients.name;
+	if ((b->clients = make_file(run_dir, &clients)) == NULL)
 		return -1;
 	arc4random_buf(b->clients->secret, sizeof(b->clients->secret));
+	return 0;
+}
+
+int
+board_reserve(struct board *b, unsigned slot)
+{
+	while (slot >= b->reserved) {
+		if (reserve(b->slots_fd, (size_t)b->reserved * SLOT_BYTES,
+			(size_t)RESERVE_SLOTS * SLOT_BYTES) == -1)
+			return -1;
+		b->reserved += RESERVE_SLOTS;
+	}
 	return 0;
 }
 
@@ -101,6 +144,8 @@ board_close(struct board *b)
 		munmap(b->state, sizeof(*b->state));
 	if (b->clients != NULL)
 		munmap(b->clients, sizeof(*b->clients));
+	if (b->slots_fd != -1)
+		close(b->slots_fd);
 }
 
 void
@@ -114,6 +159,7 @@ board_keep_own(const struct board *b, unsigned slot)
 	if (own + SLOT_BYTES < end)
 		munmap(own + SLOT_BYTES, (size_t)(end - own) - SLOT_BYTES);
 	munmap(b->state, sizeof(*b->state));
+	close(b->slots_fd);
 }
 
 void
@@ -123,4 +169,5 @@ board_keep_none(const struct board *b)
 	munmap(b->state, sizeof(*b->state));
 	munmap((void *)(uintptr_t)b->visible, sizeof(*b->visible));
 	munmap(b->clients, sizeof(*b->clients));
+	close(b->slots_fd);
 }

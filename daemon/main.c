@@ -114,6 +114,18 @@ check_only(const struct settings *set, bool print)
 	return print && config_print(set, stdout) == -1;
 }
 
+/* What would keep it from serving is told while there is a terminal. */
+static void
+check_host(const struct settings *set)
+{
+	struct privs privs;
+	char text[512];
+
+	if (privs_find(&privs, set, text, sizeof(text)) == -1 ||
+	    privs_folders(&privs, set, text, sizeof(text)) == -1)
+		errx(1, "%s", text);
+}
+
 static struct pidfh *
 take_pidfile(const char *path)
 {
@@ -147,13 +159,17 @@ main(int argc, char **argv)
 		settings_free(set);
 		return code;
 	}
+	umask(022);
+	check_host(set);
 	if (!o.foreground)
 		pidfile = take_pidfile(set->pid_file);
-	if ((listeners = listen_open(set, NULL, report_listen, NULL)) == NULL)
+	if ((listeners = listen_open(set, NULL, report_listen, NULL)) == NULL) {
+		if (pidfile != NULL)
+			pidfile_remove(pidfile);
 		errx(1, "cannot listen");
+	}
 	if (!o.foreground && daemon(0, 0) == -1)
 		err(1, "daemon");
-	umask(022);
 	log_open(o.foreground);
 	setproctitle("master");
 	code = pool_run(set, listeners, pidfile);

@@ -250,6 +250,11 @@ start_worker(struct pool *p)
 		;
 	if (i == SLOTS_MAX)
 		return -1;
+	if (board_reserve(&p->board, i) == -1) {
+		log_event(LOG_BAD, "worker", "slots: %s", strerror(errno));
+		p->early_deaths++;
+		return -1;
+	}
 	if (i >= p->high) {
 		p->high = i + 1;
 		atomic_store(&p->board.state->words, i / 64 + 1);
@@ -474,7 +479,7 @@ reload(struct pool *p)
 	if (next.settings == NULL)
 		goto fail;
 	resolv_load(next.settings, RESOLV_PATH, report, NULL);
-	if (service_open(&next) == -1)
+	if (service_open(&next, "reload") == -1)
 		goto fail;
 	if (strcmp(next.settings->run_dir, old.settings->run_dir) != 0 ||
 	    strcmp(next.settings->pid_file, old.settings->pid_file) != 0)
@@ -738,8 +743,9 @@ pool_run(struct settings *set, struct listeners *listeners,
 	p->pid = getpid();
 	helper_init(&p->probe, "probe");
 	p->pidfile = pidfile;
+	p->board.slots_fd = -1;
 	master_signals(&p->waiting);
-	if (service_open(&p->now) == -1)
+	if (service_open(&p->now, "start") == -1)
 		goto out;
 	if ((p->children = make_children()) == NULL) {
 		log_event(LOG_BAD, "start", "%s", strerror(errno));

@@ -28,19 +28,19 @@ service_close(struct service *sv, const struct service *kept)
 
 /* Landlock lets through what is there now; what comes later needs a reload. */
 static void
-warn_missing(const struct strings *paths)
+warn_missing(const struct strings *paths, const char *event)
 {
 	size_t i;
 
 	for (i = 0; i < paths->n; i++)
 		if (access(paths->item[i], F_OK) == -1)
-			log_event(LOG_ODD, "reload",
+			log_event(LOG_ODD, event,
 			    "maildir_roots %s: %s: out of reach of workers",
 			    paths->item[i], strerror(errno));
 }
 
 int
-service_open(struct service *sv)
+service_open(struct service *sv, const char *event)
 {
 	const struct settings *set = sv->settings;
 	char text[512];
@@ -62,9 +62,9 @@ service_open(struct service *sv)
 	sv->probe_sandbox = sandbox_new(set, SANDBOX_PROBE, text, sizeof(text));
 	if (sv->probe_sandbox == NULL)
 		goto fail;
-	warn_missing(&set->maildir_roots);
+	warn_missing(&set->maildir_roots, event);
 	return 0;
 fail:
-	log_event(LOG_BAD, "reload", "%s", text);
+	log_event(LOG_BAD, event, "%s", text);
 	return -1;
 }

@@ -24,9 +24,10 @@ struct service {
 
 /*
  * Open what the settings, which are there already, ask for. On failure the
- * message is logged, -1, and what was opened is the caller's to close.
+ * message is logged as that event, -1, and what was opened is the caller's to
+ * close.
  */
-int service_open(struct service *);
+int service_open(struct service *, const char *event);
 
 /* Close all, but for sockets that kept (may be NULL) has too. */
 void service_close(struct service *, const struct service *kept);

@@ -194,3 +194,34 @@ def test_killed_in_the_middle_of_a_message(gateway, number):
     assert len(files(gateway, "new")) == (number == signal.SIGTERM)
     assert not files(gateway, "tmp")
     assert os.listdir(gateway.spool) == []
+
+
+@ROOT_ONLY
+def test_no_room_for_the_shared_files(gateway, tmpfs):
+    """A start that fails says why, and is no bus error."""
+    tmpfs(gateway.dir / "run", "64k")
+    gateway.write_conf()
+    done = gateway.run("lictord", "-d", check=False)
+    assert done.returncode == 1, done.stderr
+    assert "event=start" in done.stderr
+    assert "slots: No space left on device" in done.stderr
+    assert not list((gateway.dir / "run").iterdir())
+
+
+@ROOT_ONLY
+def test_no_room_for_more_workers(gateway, tmpfs):
+    """There are as many as have their slot on disk, and they serve."""
+    tmpfs(gateway.dir / "run", "1m")
+    gateway.start("workers { min = 2 max = 128 spare = 1 }",
+                  "limits { per_client = 0 }")
+    held = [gateway.connect() for _ in range(64)]
+    for c in held:
+        assert c.reply().startswith("220 ")
+    gateway.wait_event("worker", text='"slots: No space left on device"')
+    for c in held[:10]:
+        assert c.say("QUIT").startswith("221 ")
+        with gateway.connect() as other:
+            assert other.reply().startswith("220 ")
+    for c in held:
+        c.close()
+    assert gateway.process.poll() is None

@@ -368,6 +368,22 @@ def test_a_second_instance_is_refused_with_the_pid(in_background):
     assert f"already running, pid {pid}" in done.stderr
 
 
+@pytest.mark.parametrize("setting, value, message", [
+    ("run_dir", '"/proc/nothing"', "/proc/nothing: No such file"),
+    pytest.param("user", '"no-such-user"', "there is no such user",
+                 marks=pytest.mark.skipif(os.geteuid() != 0, reason="root")),
+    ("listen", '{"192.0.2.1:2525"}', "192.0.2.1:2525: Cannot assign"),
+])
+def test_it_tells_why_it_cannot_serve(gateway, setting, value, message):
+    """At the terminal, before it goes into the background."""
+    gateway.settings[setting] = value
+    gateway.write_conf()
+    done = daemonize(gateway)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (gateway.dir / "pid").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_at_the_start_is_not_its_death(gateway, number):
     """A script may reload or stop it as soon as the pid file is there."""
