@@ -116,6 +116,7 @@ generation_refresh(struct generation **g, int state_dirfd, struct list_error *e)
 			return GENERATION_SAME;
 		if (strcmp(bad_name, name) == 0) {
 			*e = bad_error;
+			errno = EPROTO;
 			return GENERATION_BAD;
 		}
 		next = generation_open(state_dirfd, name, e);

@@ -198,8 +198,9 @@ enum generation_state {
 /*
  * Look at state_dir/current (one readlink) and see that *g, which may point
  * to NULL, is that generation. It is opened whole or not at all; what is open
- * stays when the new one is damaged. With GENERATION_BAD the error is filled;
- * the same damaged generation is not opened a second time by this process.
+ * stays when the new one is damaged. With GENERATION_BAD the error is filled,
+ * and errno is EPROTO where a list is damaged; the same damaged generation is
+ * not opened a second time by this process.
  */
 enum generation_state
 generation_refresh(struct generation **g, int state_dirfd, struct list_error *);

@@ -57,6 +57,14 @@ tool_settings(const char *path)
 	return set;
 }
 
+static int
+exit_code(int error)
+{
+	return error == EPROTO ? EX_SOFTWARE :
+	    error == EACCES    ? EX_NOPERM :
+				 EX_NOINPUT;
+}
+
 struct generation *
 tool_generation(const char *state_dir)
 {
@@ -66,9 +74,10 @@ tool_generation(const char *state_dir)
 
 	fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s", state_dir);
+		err(exit_code(errno), "%s", state_dir);
 	if (generation_refresh(&g, fd, &e) == GENERATION_BAD)
-		errx(EX_NOINPUT, "%s/%s: %s", state_dir, e.file, e.text);
+		errx(exit_code(errno), "%s/%s: %s", state_dir, e.file,
+		    e.text);
 	close(fd);
 	return g;
 }

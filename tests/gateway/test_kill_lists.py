@@ -186,6 +186,9 @@ def test_a_damaged_generation_is_not_taken(gateway, damage, name):
     assert asked(gateway, "alice@example.org").startswith("250")
     lines = [l for l in gateway.events("list") if "7000" in l]
     assert len(lines) == 1 and f"7000/{name}.cdb: " in lines[0], lines
+    told = gateway.run("lictor-query", "domains", "example.org", check=False)
+    assert told.returncode == (66 if damage is remove else 70)
+    assert f"7000/{name}.cdb: " in told.stderr
     known(gateway, "carol")
     assert asked(gateway, "carol@example.org").startswith("250")
 
