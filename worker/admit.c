@@ -332,13 +332,16 @@ too_many_sessions(const struct session *s, unsigned held)
 	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
 }
 
-/* Who is served, and the entries that speak for it. */
+/*
+ * Who is served, and the entries that speak for it. The line is not on the
+ * stack, where it would cost every idle session a page.
+ */
 static void
 log_connect(const struct session *s)
 {
+	static struct logline l;
 	char rules[LOG_VALUE_MAX];
 	const struct reason *why;
-	struct logline l;
 	size_t n = 0;
 	int i;
 

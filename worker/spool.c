@@ -14,25 +14,34 @@
 
 #include "worker/spool.h"
 
-int
-spool_open(struct spool *s, const char *dir)
+/* A file without a name where the file system has none: a name taken away. */
+static int
+make_nameless(const char *dir)
 {
 	char path[4096];
+	int fd;
 
-	memset(s, 0, sizeof(*s));
-	s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-	if (s->fd != -1 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return s->fd == -1 ? -1 : 0;
-
-	/* A file system without O_TMPFILE. */
 	if (snprintf(path, sizeof(path), "%s/message.XXXXXX", dir) >=
 	    (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if ((s->fd = mkostemp(path, O_CLOEXEC)) == -1)
+	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
 		return -1;
-	return unlink(path);
+	if (unlink(path) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int
+spool_open(struct spool *s, const char *dir)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+	if (s->fd == -1 && (errno == EOPNOTSUPP || errno == EISDIR))
+		s->fd = make_nameless(dir);
+	return s->fd == -1 ? -1 : 0;
 }
 
 void
