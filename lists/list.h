@@ -307,6 +307,42 @@ int list_walk(const struct generation *, enum list_id,
 /* Write a list as a source that compiles to the same records. 0, -1 damaged. */
 int list_dump(const struct generation *, enum list_id, FILE *);
 
+/* -------------------------------------------------- sources from elsewhere */
+
+/*
+ * Entries that a program puts together for one list, as if they stood in a
+ * source. They are read by the grammar of the lists, so that what is written
+ * in the end compiles.
+ */
+struct list_draft;
+
+struct list_draft *list_draft_new(enum list_id,
+    void (*report)(void *, bool warning, const struct list_error *),
+    void *report_arg);
+
+/*
+ * Add an entry; of e its action, argument, text and until count, and file and
+ * line, which say where it came from and name it in messages. 0, or -1 after
+ * what is wrong with it was reported.
+ */
+int list_draft_add(struct list_draft *, const char *key,
+    const struct list_entry *e);
+
+/*
+ * Bring them together as the compiler does: each key once, and the same key
+ * with another action is an error. 0, or -1 after reporting.
+ */
+int list_draft_merge(struct list_draft *);
+
+/*
+ * Write a source, in the order of files and lines. comment, which may be NULL,
+ * gives what is to stand as a comment behind the entries of a line, or NULL.
+ */
+void list_draft_print(struct list_draft *, FILE *,
+    const char *(*comment)(void *, const char *file, unsigned line), void *);
+size_t list_draft_count(const struct list_draft *);
+void list_draft_free(struct list_draft *);
+
 /* -------------------------------------------------------------- compiling */
 
 struct list_compile {
