@@ -55,11 +55,19 @@ struct import {
 
 	/* Of this file, for the format alone; all zero when it begins. */
 	struct {
-		size_t entries; /* lines that are or should be one */
-		unsigned seen;	/* bits of the format's own */
-		unsigned places[4];
+		size_t entries;	    /* lines that are or should be one */
+		unsigned seen;	    /* bits of the format's own */
+		unsigned places[4]; /* lines to come back to */
 		uint64_t numbers[4];
 		char *text;
+
+		struct {
+			struct prefix prefix;
+			unsigned line;
+			bool skip; /* what stands in it is not looked at */
+		} nest[32];
+
+		unsigned nnest;
 	} own;
 	struct import_rule *rules;
 	size_t nrules, rules_room;
@@ -192,7 +200,10 @@ bool rule_same(const struct import_rule *, const struct import_rule *);
  */
 void rules_write(struct import *, enum list_id, bool always);
 
-/* A name of a table: a domain, below-only ".domain", or "*" for all. */
+/*
+ * A name of a table: a domain, ".domain" for what is below it alone, or "*" for
+ * all; or whatever else a format wants to find again.
+ */
 struct import_name {
 	const char *key; /* canonical */
 	unsigned line;
@@ -200,12 +211,12 @@ struct import_name {
 	const char *argument, *text; /* NULL: none */
 };
 
-/*
- * Remember a name with its dot, in canonical form; what is none is left to the
- * grammar to report.
- */
-void name_add(struct import *, enum list_id, char *key, int action,
-    const char *argument, const char *text);
+/* Remember a name, which is made canonical in place; or report it. */
+void name_add(struct import *, char *key, int action, const char *argument,
+    const char *text);
+/* Sort them, so that they can be found. */
+void names_sort(struct import *);
+const struct import_name *name_find(const struct import *, const char *key);
 
 /*
  * Write names of which ".domain" does not hold the domain itself, as ours
@@ -213,6 +224,29 @@ void name_add(struct import *, enum list_id, char *key, int action,
  * what cannot be said is an error.
  */
 void names_write(struct import *, enum list_id, int none);
+
+/* --------------------------------------------------- shared by formats */
+
+/*
+ * A line of a Postfix table, which may go on in the next ones: take gets whole
+ * ones, and the last at the end.
+ */
+void logical_line(struct import *, char *text,
+    void (*take)(struct import *, char *));
+void logical_end(struct import *, void (*take)(struct import *, char *));
+/* Cut off the key, at the first blank that is not quoted: the value. */
+char *logical_value(char *text);
+
+/* Behind an enhanced status code ("5.7.1 text"), if text begins with one. */
+char *import_past_status(char *text);
+
+/* A mailbox as it is compared: unquoted where it can be, lower case. */
+int mailbox_key(char out[MAILBOX_TEXT_MAX], const char *text);
+
+/* key is forwarded to the one address that value is; until forwards_write. */
+void forward_add(struct import *, char *key, char *value);
+/* Each to where it ends up, as a forward is rewritten only once. */
+void forwards_write(struct import *);
 
 /* ---------------------------------------------------------- the formats */
 
@@ -223,5 +257,17 @@ void json_end(struct import *);
 void firehol_line(struct import *, char *);
 void firehol_end(struct import *);
 void plain_line(struct import *, char *);
+void cidr_line(struct import *, char *);
+void cidr_end(struct import *);
+void access_line(struct import *, char *);
+void access_end(struct import *);
+void relay_recipients_line(struct import *, char *);
+void relay_recipients_end(struct import *);
+void virtual_line(struct import *, char *);
+void virtual_end(struct import *);
+void relocated_line(struct import *, char *);
+void relocated_end(struct import *);
+void transport_line(struct import *, char *);
+void transport_end(struct import *);
 
 #endif

@@ -6,7 +6,9 @@
 
 #include "tools/import.h"
 
-#define FEED (IMPORT_FEED | IMPORT_APART)
+#define FEED   (IMPORT_FEED | IMPORT_APART)
+#define CLIENT (BIT(LIST_BANNED) | BIT(LIST_RELAY))
+#define MAIL   (BIT(LIST_SENDERS) | BIT(LIST_RECIPIENTS))
 
 const struct import_format import_formats[] = {
 	{ "spamhaus-drop", BIT(LIST_BANNED), LIST_BANNED, FEED, drop_line,
@@ -15,8 +17,23 @@ const struct import_format import_formats[] = {
 	    json_line, json_end, "Spamhaus DROP as JSON lines" },
 	{ "firehol", BIT(LIST_BANNED), LIST_BANNED, FEED, firehol_line,
 	    firehol_end, "FireHOL netset and ipset" },
-	{ "plain", BIT(LIST_BANNED) | BIT(LIST_RELAY), LIST_BANNED, FEED,
-	    plain_line, NULL, "an address or network a line" },
+	{ "plain", CLIENT, LIST_BANNED, FEED, plain_line, NULL,
+	    "an address or network a line" },
+	{ "postfix-cidr", CLIENT, LIST_BANNED, IMPORT_BLANKS, cidr_line,
+	    cidr_end, "Postfix cidr_table(5)" },
+	{ "postfix-access", CLIENT | MAIL | BIT(LIST_NAMES), -1,
+	    IMPORT_BLANKS | IMPORT_NAMED, access_line, access_end,
+	    "Postfix access(5)" },
+	{ "postfix-relay-recipients", BIT(LIST_RECIPIENTS), LIST_RECIPIENTS,
+	    IMPORT_BLANKS | IMPORT_APART, relay_recipients_line,
+	    relay_recipients_end, "Postfix relay_recipient_maps" },
+	{ "postfix-virtual", BIT(LIST_RECIPIENTS) | BIT(LIST_DOMAINS), -1,
+	    IMPORT_BLANKS, virtual_line, virtual_end, "Postfix virtual(5)" },
+	{ "postfix-relocated", BIT(LIST_RECIPIENTS), LIST_RECIPIENTS,
+	    IMPORT_BLANKS | IMPORT_APART, relocated_line, relocated_end,
+	    "Postfix relocated(5)" },
+	{ "postfix-transport", BIT(LIST_ROUTES), LIST_ROUTES, IMPORT_BLANKS,
+	    transport_line, transport_end, "Postfix transport(5)" },
 };
 
 const size_t import_nformats = sizeof(import_formats) /

@@ -98,8 +98,8 @@ rules_write(struct import *im, enum list_id list, bool always)
 /* ----------------------------------------------------------------- names */
 
 void
-name_add(struct import *im, enum list_id list, char *key, int action,
-    const char *argument, const char *text)
+name_add(struct import *im, char *key, int action, const char *argument,
+    const char *text)
 {
 	char canonical[NAME_TEXT_MAX];
 	char *name = *key == '.' ? key + 1 : key;
@@ -112,7 +112,6 @@ name_add(struct import *im, enum list_id list, char *key, int action,
 		}
 		memcpy(name, canonical, strlen(name));
 	}
-	(void)list;
 	im->names = import_grow(im->names, im->nnames, &im->names_room,
 	    sizeof(*n));
 	n = &im->names[im->nnames++];
@@ -138,7 +137,14 @@ compare_name_key(const void *key, const void *name)
 	return strcmp(key, ((const struct import_name *)name)->key);
 }
 
-static const struct import_name *
+void
+names_sort(struct import *im)
+{
+	if (im->nnames > 1)
+		qsort(im->names, im->nnames, sizeof(*im->names), compare_names);
+}
+
+const struct import_name *
 name_find(const struct import *im, const char *key)
 {
 	if (im->nnames == 0)
@@ -181,7 +187,7 @@ name_write_itself(struct import *im, enum list_id list,
 	if (name_find(im, domain) != NULL)
 		return;
 	wider = name_wider(im, domain);
-	if (wider != NULL && name_same(wider, n))
+	if (wider != NULL && (wider->action == -1 || name_same(wider, n)))
 		return;
 	if (wider != NULL)
 		import_add(im, list, domain, (enum list_action)wider->action,
@@ -201,9 +207,10 @@ names_write(struct import *im, enum list_id list, int none)
 {
 	const struct import_name *n;
 
-	if (im->nnames > 1)
-		qsort(im->names, im->nnames, sizeof(*im->names), compare_names);
+	names_sort(im);
 	for (n = im->names; n < im->names + im->nnames; n++) {
+		if (n->action == -1)
+			continue;
 		im->line = n->line;
 		import_add(im, list, n->key, (enum list_action)n->action,
 		    n->argument, n->text);

@@ -139,6 +139,24 @@ import_add(struct import *im, enum list_id id, const char *key,
 	list_draft_add(im->drafts[id], key, &e);
 }
 
+char *
+import_past_status(char *text)
+{
+	char *p = text + 1;
+	int i;
+
+	if (text[0] != '4' && text[0] != '5')
+		return text;
+	for (i = 0; i < 2; i++) {
+		if (*p++ != '.' || !isdigit((unsigned char)*p))
+			return text;
+		p += strspn(p, "0123456789");
+	}
+	if (*p != '\0' && *p != ' ' && *p != '\t')
+		return text;
+	return p + strspn(p, " \t");
+}
+
 void *
 import_grow(void *array, size_t n, size_t *room, size_t size)
 {
@@ -370,19 +388,19 @@ say_left(struct import *im)
 			continue;
 		im->file = im->left[i].file;
 		im->line = im->left[i].line;
-		if (i == LIST_COUNT && im->list == -1)
+		if (im->list == -1)
 			import_fail(im,
 			    "for no list: %u lines, this one first (-l LIST "
 			    "leaves them out)",
 			    im->left[i].n);
 		else if (i == LIST_COUNT)
 			import_warn(im,
-			    "left out, for no list: %u lines, this one first",
-			    im->left[i].n);
+			    "left out, not for list %s: %u lines, this one "
+			    "first",
+			    list_name((enum list_id)im->list), im->left[i].n);
 		else
 			import_warn(im,
-			    "left out, for list %s: %u entries, this one "
-			    "first",
+			    "left out, for list %s: %u lines, this one first",
 			    list_name((enum list_id)i), im->left[i].n);
 	}
 }
