@@ -196,7 +196,8 @@ bool rule_same(const struct import_rule *, const struct import_rule *);
 /*
  * Write list banned, or relay, from rules of which the most specific decides.
  * One that says nothing to the list is written, as its exception, where a
- * wider one is written; or, when always is set, always.
+ * wider one is written; or, when always is set, always but for /0. A list that is not
+ * wanted is not written, and its rules are counted.
  */
 void rules_write(struct import *, enum list_id, bool always);
 
@@ -207,7 +208,8 @@ void rules_write(struct import *, enum list_id, bool always);
 struct import_name {
 	const char *key; /* canonical */
 	unsigned line;
-	int action;		     /* -1: nothing to the list */
+	int action; /* -1: it is not written */
+	bool relay; /* for formats in which a name says two things */
 	const char *argument, *text; /* NULL: none */
 };
 
@@ -217,6 +219,8 @@ void name_add(struct import *, char *key, int action, const char *argument,
 /* Sort them, so that they can be found. */
 void names_sort(struct import *);
 const struct import_name *name_find(const struct import *, const char *key);
+/* What decides on a name but for its own entry: .parents and *; or NULL. */
+const struct import_name *name_wider(const struct import *, const char *name);
 
 /*
  * Write names of which ".domain" does not hold the domain itself, as ours
@@ -269,5 +273,12 @@ void relocated_line(struct import *, char *);
 void relocated_end(struct import *);
 void transport_line(struct import *, char *);
 void transport_end(struct import *);
+void tcprules_line(struct import *, char *);
+void tcprules_end(struct import *);
+void rcpthosts_line(struct import *, char *);
+void rcpthosts_end(struct import *);
+void badmailfrom_line(struct import *, char *);
+void smtproutes_line(struct import *, char *);
+void smtproutes_end(struct import *);
 
 #endif

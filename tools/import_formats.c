@@ -34,6 +34,15 @@ const struct import_format import_formats[] = {
 	    "Postfix relocated(5)" },
 	{ "postfix-transport", BIT(LIST_ROUTES), LIST_ROUTES, IMPORT_BLANKS,
 	    transport_line, transport_end, "Postfix transport(5)" },
+	{ "tcprules", CLIENT | BIT(LIST_NAMES), -1, IMPORT_BLANKS,
+	    tcprules_line, tcprules_end, "rules of tcpserver" },
+	{ "qmail-rcpthosts", BIT(LIST_DOMAINS), LIST_DOMAINS, IMPORT_BLANKS,
+	    rcpthosts_line, rcpthosts_end, "qmail control/rcpthosts" },
+	{ "qmail-badmailfrom", BIT(LIST_SENDERS), LIST_SENDERS,
+	    IMPORT_BLANKS | IMPORT_APART, badmailfrom_line, NULL,
+	    "qmail control/badmailfrom" },
+	{ "qmail-smtproutes", BIT(LIST_ROUTES), LIST_ROUTES, IMPORT_BLANKS,
+	    smtproutes_line, smtproutes_end, "qmail control/smtproutes" },
 };
 
 const size_t import_nformats = sizeof(import_formats) /

@@ -69,7 +69,6 @@ rule_write(struct import *im, enum list_id list, const struct import_rule *r)
 		action = speaks ? ACT_RELAY : ACT_DENY;
 	else
 		action = speaks ? (enum list_action)r->ban : ACT_ALLOW;
-	im->line = r->line;
 	import_add(im, list, prefix_format(&r->prefix, key), action, NULL,
 	    speaks && list != LIST_RELAY ? r->text : NULL);
 }
@@ -79,6 +78,7 @@ void
 rules_write(struct import *im, enum list_id list, bool always)
 {
 	const struct import_rule *stack[130], *r;
+	bool wanted = im->list == -1 || im->list == (int)list;
 	int top = 0;
 
 	rules_sort(im);
@@ -86,8 +86,12 @@ rules_write(struct import *im, enum list_id list, bool always)
 		while (top > 0 &&
 		    !prefix_contains(&stack[top - 1]->prefix, &r->prefix.addr))
 			top--;
-		if (rule_speaks(r, list) || always ||
-		    (top > 0 && rule_speaks(stack[top - 1], list)))
+		im->line = r->line;
+		if (!wanted && rule_speaks(r, list))
+			import_wants(im, list);
+		else if (wanted &&
+		    (rule_speaks(r, list) || (always && r->prefix.len > 0) ||
+			(top > 0 && rule_speaks(stack[top - 1], list))))
 			rule_write(im, list, r);
 		if (top > 0 && stack[top - 1]->prefix.len == r->prefix.len)
 			continue; /* the same once more */
@@ -153,11 +157,11 @@ name_find(const struct import *im, const char *key)
 	    compare_name_key);
 }
 
-/* What decides on a domain that has no entry of its own; or NULL. */
-static const struct import_name *
-name_wider(const struct import *im, const char *domain)
+const struct import_name *
+name_wider(const struct import *im, const char *name)
 {
 	const struct import_name *n;
+	const char *domain = *name == '.' ? name + 1 : name;
 
 	for (domain = strchr(domain, '.'); domain != NULL;
 	     domain = strchr(domain + 1, '.'))
