@@ -88,8 +88,8 @@ struct import {
 	size_t head_size;
 	struct import_comment *comments;
 	size_t ncomments, comments_room;
-	char **texts; /* of the files */
-	size_t ntexts;
+	char **texts; /* that are kept */
+	size_t ntexts, texts_room;
 };
 
 extern const struct import_format import_formats[];
@@ -137,6 +137,9 @@ void import_comment(struct import *, const char *text);
 
 /* The feed says it was made then: refuse what is too old, or of the future. */
 void import_date(struct import *, int64_t when);
+
+/* A copy that lives as long as the import. */
+char *import_keep(struct import *, const char *text);
 
 /* Cut off a word at text: what is behind it and its blanks. */
 char *import_word(char *text);
@@ -280,5 +283,7 @@ void rcpthosts_end(struct import *);
 void badmailfrom_line(struct import *, char *);
 void smtproutes_line(struct import *, char *);
 void smtproutes_end(struct import *);
+void sendmail_line(struct import *, char *);
+void sendmail_end(struct import *);
 
 #endif

@@ -43,6 +43,9 @@ const struct import_format import_formats[] = {
 	    "qmail control/badmailfrom" },
 	{ "qmail-smtproutes", BIT(LIST_ROUTES), LIST_ROUTES, IMPORT_BLANKS,
 	    smtproutes_line, smtproutes_end, "qmail control/smtproutes" },
+	{ "sendmail-access",
+	    CLIENT | MAIL | BIT(LIST_NAMES) | BIT(LIST_DOMAINS), -1,
+	    IMPORT_BLANKS, sendmail_line, sendmail_end, "sendmail access map" },
 };
 
 const size_t import_nformats = sizeof(import_formats) /

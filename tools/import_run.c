@@ -304,34 +304,37 @@ take_lines(struct import *im, char *text, char *end)
 	}
 }
 
-/* A name that is kept, and prints as one line. */
-static const char *
-file_name(struct import *im, const char *name)
+/* A text that is freed with the import. */
+static void
+keep(struct import *im, char *text)
 {
-	char *copy = strdup(name), *p;
+	if (text == NULL)
+		err(EX_OSERR, NULL);
+	im->texts = import_grow(im->texts, im->ntexts, &im->texts_room,
+	    sizeof(*im->texts));
+	im->texts[im->ntexts++] = text;
+}
 
-	if (copy == NULL)
-		err(EX_OSERR, NULL);
-	for (p = copy; *p != '\0'; p++)
-		if (*p < 0x20 || *p > 0x7e)
-			*p = '?';
-	im->texts = reallocarray(im->texts, im->ntexts + 2, sizeof(*im->texts));
-	if (im->texts == NULL)
-		err(EX_OSERR, NULL);
-	im->texts[im->ntexts++] = copy;
+char *
+import_keep(struct import *im, const char *text)
+{
+	char *copy = strdup(text);
+
+	keep(im, copy);
 	return copy;
 }
 
 void
 import_text(struct import *im, const char *file, char *text, size_t size)
 {
-	char *begin = text, *copy = realloc(text, size + 1);
+	char *copy = realloc(text, size + 1), *begin = copy, *name;
 
-	if (copy == NULL)
-		err(EX_OSERR, NULL);
-	begin = copy;
-	im->file = file_name(im, file);
-	im->texts[im->ntexts++] = copy;
+	keep(im, copy);
+	name = import_keep(im, file);
+	im->file = name;
+	for (; *name != '\0'; name++)
+		if (*name < 0x20 || *name > 0x7e)
+			*name = '?';
 	begin[size] = '\0';
 	if (size >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0)
 		begin += 3;
