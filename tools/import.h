@@ -285,5 +285,13 @@ void smtproutes_line(struct import *, char *);
 void smtproutes_end(struct import *);
 void sendmail_line(struct import *, char *);
 void sendmail_end(struct import *);
+void ip4set_line(struct import *, char *);
+void ip4set_end(struct import *);
+void iptrie_line(struct import *, char *);
+void iptrie_end(struct import *);
+void dnset_line(struct import *, char *);
+void dnset_end(struct import *);
+void opensmtpd_line(struct import *, char *);
+void opensmtpd_end(struct import *);
 
 #endif

@@ -46,6 +46,17 @@ const struct import_format import_formats[] = {
 	{ "sendmail-access",
 	    CLIENT | MAIL | BIT(LIST_NAMES) | BIT(LIST_DOMAINS), -1,
 	    IMPORT_BLANKS, sendmail_line, sendmail_end, "sendmail access map" },
+	{ "rbldnsd-ip4set", BIT(LIST_BANNED), LIST_BANNED, IMPORT_FEED,
+	    ip4set_line, ip4set_end, "rbldnsd data set ip4set" },
+	{ "rbldnsd-ip4trie", BIT(LIST_BANNED), LIST_BANNED, IMPORT_FEED,
+	    iptrie_line, iptrie_end, "rbldnsd data set ip4trie" },
+	{ "rbldnsd-ip6trie", BIT(LIST_BANNED), LIST_BANNED, IMPORT_FEED,
+	    iptrie_line, iptrie_end, "rbldnsd data set ip6trie" },
+	{ "rbldnsd-dnset", BIT(LIST_NAMES) | BIT(LIST_SENDERS), -1,
+	    IMPORT_FEED | IMPORT_NAMED, dnset_line, dnset_end,
+	    "rbldnsd data set dnset" },
+	{ "opensmtpd", CLIENT | MAIL | BIT(LIST_NAMES) | BIT(LIST_DOMAINS), -1,
+	    IMPORT_NAMED, opensmtpd_line, opensmtpd_end, "OpenSMTPD table(5)" },
 };
 
 const size_t import_nformats = sizeof(import_formats) /

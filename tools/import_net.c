@@ -318,7 +318,7 @@ parse_ends(struct import_nets *nets, const char *first, const char *last,
 
 	if (parse_octets(&o, first, &dot) == -1 ||
 	    parse_octets(&p, last, &dot2) == -1 || dot || dot2 ||
-	    has_range(&o) || has_range(&p))
+	    has_range(&o) || has_range(&p) || (p.n != 1 && p.n != o.n))
 		return -1;
 	if (p.n == 1 && o.n > 1) {
 		i = p.low[0];
