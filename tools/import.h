@@ -211,9 +211,14 @@ void rules_write(struct import *, enum list_id, bool always);
 struct import_name {
 	const char *key; /* canonical */
 	unsigned line;
-	int action; /* -1: it is not written */
+	int action; /* or NAME_SILENT, NAME_WRONG */
 	bool relay; /* for formats in which a name says two things */
 	const char *argument, *text; /* NULL: none */
+};
+
+enum {
+	NAME_SILENT = -1, /* says nothing to the list */
+	NAME_WRONG = -2	  /* its line was, so nobody knows */
 };
 
 /* Remember a name, which is made canonical in place; or report it. */

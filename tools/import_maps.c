@@ -372,7 +372,8 @@ transport_take(struct import *im, char *text)
 	if (r.argument != NULL && r.argument[0] == '\0')
 		r.argument = text;
 	if (strchr(text, '@') == NULL)
-		name_add(im, text, r.action, r.argument, NULL);
+		name_add(im, text, r.action == -1 ? NAME_WRONG : r.action,
+		    r.argument, NULL);
 	else if (r.action != -1)
 		import_add(im, LIST_ROUTES, text, (enum list_action)r.action,
 		    r.argument, NULL);

@@ -81,8 +81,8 @@ smtproutes_line(struct import *im, char *text)
 	}
 	*relay++ = '\0';
 	if (*relay == '\0' || *relay == ':') {
-		action = *text == '\0' || *text == '.' ? -1 : ACT_MX;
-		if (action == -1)
+		action = *text == '\0' || *text == '.' ? NAME_WRONG : ACT_MX;
+		if (action == NAME_WRONG)
 			import_error(im,
 			    "to the MX of each recipient's domain "
 			    "is nothing list routes can say");

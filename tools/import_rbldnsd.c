@@ -213,8 +213,7 @@ take_entry(struct import *im, char **text, const char *ends, bool *excluded,
 	    **text == ';')
 		return false;
 	/* A line that begins with :: is an IPv6 address. */
-	if (**text == ':' &&
-	    (strchr(ends, ':') != NULL || (*text)[1] != ':')) {
+	if (**text == ':' && (strchr(ends, ':') != NULL || (*text)[1] != ':')) {
 		im->own.text = NULL; /* no default while it is read */
 		value = take_values(im, *text);
 		im->own.text = value == NULL ? NULL : *text + (value - *text);

@@ -178,32 +178,37 @@ name_same(const struct import_name *a, const struct import_name *b)
 }
 
 /*
- * ".domain" is below the domain alone: what the domain itself would find must
- * be said too, unless it is the same.
+ * ".domain" is below the domain alone: what the domain itself finds must be
+ * said too, unless it is the same. A client that relays is cleared of what
+ * list names says.
  */
 static void
 name_write_itself(struct import *im, enum list_id list,
     const struct import_name *n, int none)
 {
 	const char *domain = n->key + 1;
-	const struct import_name *wider;
+	const struct import_name *own = name_find(im, domain);
 
-	if (name_find(im, domain) != NULL)
+	if (own != NULL && own->action != NAME_SILENT)
+		return; /* it is written where it stands */
+	if (own == NULL)
+		own = name_wider(im, domain);
+	if (own != NULL &&
+	    (own->action == NAME_WRONG || name_same(own, n) ||
+		(own->relay && list == LIST_NAMES)))
 		return;
-	wider = name_wider(im, domain);
-	if (wider != NULL && (wider->action == -1 || name_same(wider, n)))
-		return;
-	if (wider != NULL)
-		import_add(im, list, domain, (enum list_action)wider->action,
-		    wider->argument, wider->text);
+	if (own != NULL && own->action != NAME_SILENT)
+		import_add(im, list, domain, (enum list_action)own->action,
+		    own->argument, own->text);
 	else if (none != -1)
 		import_add(im, list, domain, (enum list_action)none, NULL,
 		    NULL);
 	else
 		import_error(im,
 		    "`%.60s` does not hold %.60s itself, which list %s cannot "
-		    "say: add a line for it",
-		    n->key, domain, list_name(list));
+		    "say%s",
+		    n->key, domain, list_name(list),
+		    name_find(im, domain) == NULL ? ": add a line for it" : "");
 }
 
 void
@@ -213,7 +218,7 @@ names_write(struct import *im, enum list_id list, int none)
 
 	names_sort(im);
 	for (n = im->names; n < im->names + im->nnames; n++) {
-		if (n->action == -1)
+		if (n->action < 0)
 			continue;
 		im->line = n->line;
 		import_add(im, list, n->key, (enum list_action)n->action,
