@@ -114,10 +114,12 @@ void
 list_draft_print(struct list_draft *d, FILE *out,
     const char *(*comment)(void *, const char *, unsigned), void *arg)
 {
-	const struct entry *e = d->source.entries;
+	const struct entry *e;
 	const char *behind;
+	size_t i;
 
-	for (; e < d->source.entries + d->source.n; e++) {
+	for (i = 0; i < d->source.n; i++) {
+		e = &d->source.entries[i];
 		source_print(d->source.id, e, out);
 		behind = comment == NULL ? NULL :
 					   comment(arg, e->file, e->line);

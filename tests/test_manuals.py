@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -236,7 +237,7 @@ def test_every_end_of_a_session_is_described_and_no_other():
 
 OPTIONS = {"lictord.8": "daemon/main.c",
            **{f"lictor-{name}.8": f"tools/{name}.c"
-              for name in ("ban", "compile", "export", "query")}}
+              for name in ("ban", "compile", "export", "import", "query")}}
 
 
 @pytest.mark.parametrize("page", OPTIONS)
@@ -282,6 +283,17 @@ def examples(page):
     return [line.replace("\\e", "\\") for line in lines]
 
 
+def write_imports(folder):
+    """What the examples of lictor-import(8) read, and where they write."""
+    (folder / "drop_v4.json").write_text(
+        '{"cidr":"192.0.2.0/24","sblid":"SBL1"}\n{"type":"metadata",'
+        f'"records":1,"timestamp":{int(time.time())}}}\n')
+    (folder / "access").write_text("198.51.100 REJECT\n")
+    (folder / "relay_recipients").write_text("alice@example.org x\n")
+    (folder / "bl.zone").write_text(":2:listed\n198.51.100.7\n")
+    (folder / "lists" / "banned.d").mkdir()
+
+
 @pytest.fixture(scope="module")
 def host():
     """A host on which the configuration and the lists are in place."""
@@ -292,12 +304,15 @@ def host():
         g.compile()
         g.write_lists(banned="203.0.113.0/24\n198.51.100.1\n")
         (g.dir / "clients").write_text("203.0.113.9\n203.0.113.25\n")
+        write_imports(g.dir)
         shims = g.dir / "bin"
         shims.mkdir()
         for program in BIN.iterdir():
-            shim = shims / program.name
+            shim, conf = shims / program.name, f"-c {shlex.quote(str(g.conf))}"
+            if program.name == "lictor-import":
+                conf = ""  # it has no configuration
             shim.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} '
-                            f'-c {shlex.quote(str(g.conf))} "$@"\n')
+                            f'{conf} "$@"\n')
             shim.chmod(0o755)
         yield g, {**os.environ, "PATH": f"{shims}:{os.environ['PATH']}"}
     finally:

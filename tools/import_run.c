@@ -472,6 +472,8 @@ import_init(struct import *im, const struct import_format *format)
 	im->list = -1;
 	im->file = "";
 	im->messages = stderr;
+	im->rules = import_grow(NULL, 0, &im->rules_room, sizeof(*im->rules));
+	im->names = import_grow(NULL, 0, &im->names_room, sizeof(*im->names));
 	im->head = open_memstream(&im->head_text, &im->head_size);
 	if (im->head == NULL)
 		err(EX_OSERR, NULL);
