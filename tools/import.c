@@ -197,7 +197,7 @@ main(int argc, char **argv)
 		read_file(&im, argv[i]);
 	status = import_finish(&im, stdout);
 	if (im.skipped > 0)
-		fprintf(stderr, "%u lines were skipped\n", im.skipped);
+		fprintf(stderr, "lines skipped: %u\n", im.skipped);
 	import_free(&im);
 	if (fflush(stdout) == EOF)
 		err(EX_IOERR, "stdout");

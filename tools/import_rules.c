@@ -119,6 +119,7 @@ name_add(struct import *im, char *key, int action, const char *argument,
 	im->names = import_grow(im->names, im->nnames, &im->names_room,
 	    sizeof(*n));
 	n = &im->names[im->nnames++];
+	memset(n, 0, sizeof(*n));
 	n->key = key;
 	n->line = im->line;
 	n->action = action;

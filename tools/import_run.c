@@ -384,27 +384,27 @@ find_comment(void *arg, const char *file, unsigned line)
 static void
 say_left(struct import *im)
 {
+	unsigned n;
 	int i;
 
 	for (i = 0; i <= LIST_COUNT; i++) {
-		if (im->left[i].n == 0)
+		if ((n = im->left[i].n) == 0)
 			continue;
 		im->file = im->left[i].file;
 		im->line = im->left[i].line;
-		if (im->list == -1)
-			import_fail(im,
-			    "for no list: %u lines, this one first (-l LIST "
-			    "leaves them out)",
-			    im->left[i].n);
-		else if (i == LIST_COUNT)
+		if (i < LIST_COUNT)
 			import_warn(im,
-			    "left out, not for list %s: %u lines, this one "
-			    "first",
-			    list_name((enum list_id)im->list), im->left[i].n);
+			    "%u left out, for list %s; this is the first", n,
+			    list_name((enum list_id)i));
+		else if (im->list != -1)
+			import_warn(im,
+			    "%u left out, not for list %s; this is the first",
+			    n, list_name((enum list_id)im->list));
 		else
-			import_warn(im,
-			    "left out, for list %s: %u lines, this one first",
-			    list_name((enum list_id)i), im->left[i].n);
+			import_fail(im,
+			    "%u for no list; this is the first (-l LIST leaves "
+			    "them out)",
+			    n);
 	}
 }
 
