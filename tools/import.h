@@ -264,8 +264,8 @@ void forwards_write(struct import *);
 
 void drop_line(struct import *, char *);
 void drop_end(struct import *);
-void json_line(struct import *, char *);
-void json_end(struct import *);
+void drop_json_line(struct import *, char *);
+void drop_json_end(struct import *);
 void firehol_line(struct import *, char *);
 void firehol_end(struct import *);
 void plain_line(struct import *, char *);

@@ -14,7 +14,7 @@ const struct import_format import_formats[] = {
 	{ "spamhaus-drop", BIT(LIST_BANNED), LIST_BANNED, FEED, drop_line,
 	    drop_end, "Spamhaus DROP as text" },
 	{ "spamhaus-json", BIT(LIST_BANNED), LIST_BANNED, FEED | IMPORT_COUNTED,
-	    json_line, json_end, "Spamhaus DROP as JSON lines" },
+	    drop_json_line, drop_json_end, "Spamhaus DROP as JSON lines" },
 	{ "firehol", BIT(LIST_BANNED), LIST_BANNED, FEED, firehol_line,
 	    firehol_end, "FireHOL netset and ipset" },
 	{ "plain", CLIENT, LIST_BANNED, FEED, plain_line, NULL,

@@ -65,7 +65,7 @@ json_entry(struct import *im, const json_t *object, char *line, size_t size)
 }
 
 void
-json_line(struct import *im, char *text)
+drop_json_line(struct import *im, char *text)
 {
 	json_error_t error;
 	json_t *object;
@@ -93,7 +93,7 @@ json_line(struct import *im, char *text)
 }
 
 void
-json_end(struct import *im)
+drop_json_end(struct import *im)
 {
 	im->line = 0;
 	if ((im->own.seen & SEEN_METADATA) == 0)
