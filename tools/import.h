@@ -29,11 +29,12 @@ struct import_format {
 };
 
 enum {
-	IMPORT_FEED = 1,    /* made by somebody else: an empty one is wrong */
-	IMPORT_APART = 2,   /* no line changes what another one means */
-	IMPORT_NAMED = 4,   /* -l must be given */
-	IMPORT_BLANKS = 8,  /* blanks before a line mean something */
-	IMPORT_COUNTED = 16 /* tells itself when it was cut off */
+	IMPORT_FEED = 1,     /* made by somebody else: an empty one is wrong */
+	IMPORT_APART = 2,    /* no line changes what another one means */
+	IMPORT_NAMED = 4,    /* -l must be given */
+	IMPORT_BLANKS = 8,   /* blanks before a line mean something */
+	IMPORT_COUNTED = 16, /* tells itself when it was cut off */
+	IMPORT_JOINED = 32   /* a line may go on in the next */
 };
 
 /* Rules of a table and names in it, see below. */
@@ -51,7 +52,9 @@ struct import {
 	/* What is at hand; a format sets line back for what it put off. */
 	const char *file;
 	unsigned line;
-	bool stop; /* the rest of this file is not looked at */
+	bool stop;    /* the rest of this file is not looked at */
+	char *joined; /* a line that may still go on, or NULL */
+	unsigned joined_line;
 
 	/* Of this file, for the format alone; all zero when it begins. */
 	struct {
@@ -178,6 +181,11 @@ int nets_parse(struct import_nets *, const char *text, unsigned spellings,
 int nets_range(struct import_nets *, const struct addr *first,
     const struct addr *last, uint8_t shortest);
 void nets_free(struct import_nets *);
+/* Write what a spelling stands for, with the first action of the list. */
+void
+nets_add(struct import *, enum list_id, const char *text, unsigned spellings);
+/* [host]:port as host:port, in place; an IPv6 address keeps its brackets. */
+char *host_bare(char *host);
 
 /* ----------------------------------------------------------------- rules */
 
@@ -221,6 +229,8 @@ enum {
 	NAME_WRONG = -2	  /* its line was, so nobody knows */
 };
 
+/* A new one of the line at hand, all else zero. */
+struct import_name *name_new(struct import *, const char *key);
 /* Remember a name, which is made canonical in place; or report it. */
 void name_add(struct import *, char *key, int action, const char *argument,
     const char *text);
@@ -239,13 +249,9 @@ void names_write(struct import *, enum list_id, int none);
 
 /* --------------------------------------------------- shared by formats */
 
-/*
- * A line of a Postfix table, which may go on in the next ones: take gets whole
- * ones, and the last at the end.
- */
-void logical_line(struct import *, char *text,
-    void (*take)(struct import *, char *));
-void logical_end(struct import *, void (*take)(struct import *, char *));
+/* A line that may go on in the next ones; hand on the one that was pending. */
+void logical_line(struct import *, char *text);
+void logical_flush(struct import *);
 /* Cut off the key, at the first blank that is not quoted: the value. */
 char *logical_value(char *text);
 
@@ -274,11 +280,9 @@ void cidr_end(struct import *);
 void access_line(struct import *, char *);
 void access_end(struct import *);
 void relay_recipients_line(struct import *, char *);
-void relay_recipients_end(struct import *);
 void virtual_line(struct import *, char *);
 void virtual_end(struct import *);
 void relocated_line(struct import *, char *);
-void relocated_end(struct import *);
 void transport_line(struct import *, char *);
 void transport_end(struct import *);
 void tcprules_line(struct import *, char *);

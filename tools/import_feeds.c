@@ -214,29 +214,6 @@ firehol_end(struct import *im)
 
 /* ----------------------------------------------------------------- plain */
 
-static void
-plain_nets(struct import *im, enum list_id list, const char *text)
-{
-	enum list_action action = list == LIST_RELAY ? ACT_RELAY : ACT_REJECT;
-	struct import_nets nets = { .p = NULL };
-	char out[PREFIX_TEXT_MAX];
-	const char *why;
-	size_t i;
-
-	if (nets_parse(&nets, text,
-		NET_MASK | NET_PART | NET_RANGE | NET_OCTETS | NET_GROUPS |
-		    NET_BRACKETS,
-		&why) == -1)
-		import_error(im, "`%.60s`: %s", text, why);
-	if (nets.hostbits)
-		import_warn(im, "`%.60s` has host bits set: taken as %s", text,
-		    prefix_format(&nets.p[0], out));
-	for (i = 0; i < nets.n; i++)
-		import_add(im, list, prefix_format(&nets.p[i], out), action,
-		    NULL, NULL);
-	nets_free(&nets);
-}
-
 void
 plain_line(struct import *im, char *text)
 {
@@ -245,6 +222,8 @@ plain_line(struct import *im, char *text)
 	if (*text == '\0')
 		return;
 	im->own.entries++;
-	plain_nets(im, im->list == -1 ? LIST_BANNED : (enum list_id)im->list,
-	    text);
+	nets_add(im, im->list == -1 ? LIST_BANNED : (enum list_id)im->list,
+	    text,
+	    NET_MASK | NET_PART | NET_RANGE | NET_OCTETS | NET_GROUPS |
+		NET_BRACKETS);
 }

@@ -13,8 +13,8 @@
 
 /* ------------------------------------------------------------ recipients */
 
-static void
-relay_recipients_take(struct import *im, char *text)
+void
+relay_recipients_line(struct import *im, char *text)
 {
 	char *value = logical_value(text);
 
@@ -27,18 +27,6 @@ relay_recipients_take(struct import *im, char *text)
 		    text);
 	else
 		import_add(im, LIST_RECIPIENTS, text, ACT_ACCEPT, NULL, NULL);
-}
-
-void
-relay_recipients_line(struct import *im, char *text)
-{
-	logical_line(im, text, relay_recipients_take);
-}
-
-void
-relay_recipients_end(struct import *im)
-{
-	logical_end(im, relay_recipients_take);
 }
 
 /* -------------------------------------------------------------- forwards */
@@ -103,12 +91,7 @@ forward_add(struct import *im, char *key, char *value)
 		memcpy(key, canonical, strlen(canonical) + 1);
 	for (i = 0; key[i] != '\0'; i++)
 		key[i] = (char)tolower((unsigned char)key[i]);
-	im->names = import_grow(im->names, im->nnames, &im->names_room,
-	    sizeof(*n));
-	n = &im->names[im->nnames++];
-	memset(n, 0, sizeof(*n));
-	n->key = key;
-	n->line = im->line;
+	n = name_new(im, key);
 	n->argument = target;
 }
 
@@ -186,8 +169,8 @@ virtual_domain(struct import *im, const char *key, const char *value)
 		import_add(im, LIST_DOMAINS, key, ACT_ACCEPT, NULL, NULL);
 }
 
-static void
-virtual_take(struct import *im, char *text)
+void
+virtual_line(struct import *im, char *text)
 {
 	char *value = logical_value(text);
 
@@ -202,22 +185,15 @@ virtual_take(struct import *im, char *text)
 }
 
 void
-virtual_line(struct import *im, char *text)
-{
-	logical_line(im, text, virtual_take);
-}
-
-void
 virtual_end(struct import *im)
 {
-	logical_end(im, virtual_take);
 	forwards_write(im);
 }
 
 /* ------------------------------------------------------------- relocated */
 
-static void
-relocated_take(struct import *im, char *text)
+void
+relocated_line(struct import *im, char *text)
 {
 	char *value = logical_value(text), *past = import_past_status(value);
 
@@ -237,18 +213,6 @@ relocated_take(struct import *im, char *text)
 		import_add(im, LIST_RECIPIENTS, text, ACT_MOVED, value, NULL);
 }
 
-void
-relocated_line(struct import *im, char *text)
-{
-	logical_line(im, text, relocated_take);
-}
-
-void
-relocated_end(struct import *im)
-{
-	logical_end(im, relocated_take);
-}
-
 /* ------------------------------------------------------------- transport */
 
 /* A route as ours: its action, or -1 after reporting. */
@@ -256,18 +220,6 @@ struct route {
 	int action;
 	char *argument;
 };
-
-/* [host]:port as host:port; an IPv6 address keeps its brackets. */
-static char *
-strip_brackets(char *nexthop)
-{
-	char *end = strchr(nexthop, ']');
-
-	if (end == NULL || memchr(nexthop, ':', (size_t)(end - nexthop)))
-		return nexthop;
-	memmove(end, end + 1, strlen(end));
-	return nexthop + 1;
-}
 
 /* host[:port] without brackets: its MX, which an address cannot have. */
 static int
@@ -294,7 +246,7 @@ route_smtp(struct import *im, struct route *r, char *nexthop, const char *key)
 {
 	if (*nexthop == '[') {
 		r->action = ACT_SMTP;
-		r->argument = strip_brackets(nexthop);
+		r->argument = host_bare(nexthop);
 	} else if (*nexthop != '\0') {
 		r->action = route_mx(im, nexthop);
 		r->argument = nexthop;
@@ -328,7 +280,7 @@ route_lmtp(struct import *im, struct route *r, char *value, char *nexthop)
 	}
 	if (strncmp(nexthop, "inet:", 5) == 0)
 		nexthop += 5;
-	host = *nexthop == '[' ? strip_brackets(nexthop) : nexthop;
+	host = *nexthop == '[' ? host_bare(nexthop) : nexthop;
 	memmove(value, host, strlen(host) + 1);
 	host = strchr(value, ']');
 	if (strchr(host == NULL ? value : host, ':') == NULL)
@@ -363,8 +315,8 @@ parse_transport(struct import *im, char *value, const char *key)
 	return r;
 }
 
-static void
-transport_take(struct import *im, char *text)
+void
+transport_line(struct import *im, char *text)
 {
 	char *value = logical_value(text);
 	struct route r = parse_transport(im, value, text);
@@ -380,14 +332,7 @@ transport_take(struct import *im, char *text)
 }
 
 void
-transport_line(struct import *im, char *text)
-{
-	logical_line(im, text, transport_take);
-}
-
-void
 transport_end(struct import *im)
 {
-	logical_end(im, transport_take);
 	names_write(im, LIST_ROUTES, -1);
 }

@@ -44,7 +44,7 @@ from_number(struct addr *a, int family, number n)
 }
 
 static void
-nets_add(struct import_nets *nets, const struct prefix *p)
+nets_append(struct import_nets *nets, const struct prefix *p)
 {
 	nets->p = import_grow(nets->p, nets->n, &nets->room, sizeof(*p));
 	nets->p[nets->n++] = *p;
@@ -78,7 +78,7 @@ nets_range(struct import_nets *nets, const struct addr *first,
 				break;
 		from_number(&p.addr, first->family, low);
 		p.len = (uint8_t)len;
-		nets_add(nets, &p);
+		nets_append(nets, &p);
 		low = block_end(low, bits, len);
 		if (low >= high)
 			return 0;
@@ -235,7 +235,7 @@ parse_groups(struct import_nets *nets, const char *text)
 	if (addr_parse(&p.addr, full) == -1 || p.addr.family != 6)
 		return -1;
 	p.len = (uint8_t)(groups * 16);
-	nets_add(nets, &p);
+	nets_append(nets, &p);
 	return 0;
 }
 
@@ -289,7 +289,7 @@ parse_slash(struct import_nets *nets, const char *text, const char *slash,
 	if (prefix_parse(&p, cidr, &bits) == -1)
 		return -1;
 	nets->hostbits = nets->hostbits || bits;
-	nets_add(nets, &p);
+	nets_append(nets, &p);
 	return 0;
 }
 
@@ -385,7 +385,7 @@ parse_any(struct import_nets *nets, const char *text, unsigned spellings,
 	}
 	if (prefix_parse(&p, text, &bits) == 0) {
 		nets->hostbits = nets->hostbits || bits;
-		nets_add(nets, &p);
+		nets_append(nets, &p);
 		return 0;
 	}
 	if ((slash = strchr(text, '/')) != NULL)
@@ -406,9 +406,11 @@ nets_parse(struct import_nets *nets, const char *text, unsigned spellings,
 	size_t before = nets->n;
 	int r = parse_any(nets, text, spellings, why);
 
-	if (r == -1)
-		nets->n = before; /* half of a range is none */
-	return r;
+	if (r == 0)
+		return 0;
+	nets->n = before; /* half of a range is none */
+	nets->hostbits = false;
+	return -1;
 }
 
 void
@@ -416,4 +418,37 @@ nets_free(struct import_nets *nets)
 {
 	free(nets->p);
 	memset(nets, 0, sizeof(*nets));
+}
+
+char *
+host_bare(char *host)
+{
+	char *end = strchr(host, ']');
+
+	if (*host != '[' || end == NULL ||
+	    memchr(host, ':', (size_t)(end - host)) != NULL)
+		return host;
+	memmove(end, end + 1, strlen(end));
+	return host + 1;
+}
+
+void
+nets_add(struct import *im, enum list_id list, const char *text,
+    unsigned spellings)
+{
+	enum list_action action = list == LIST_RELAY ? ACT_RELAY : ACT_REJECT;
+	struct import_nets nets = { .p = NULL };
+	char out[PREFIX_TEXT_MAX];
+	const char *why;
+	size_t i;
+
+	if (nets_parse(&nets, text, spellings, &why) == -1)
+		import_error(im, "`%.60s`: %s", text, why);
+	if (nets.hostbits)
+		import_warn(im, "`%.60s` has host bits set: taken as %s", text,
+		    prefix_format(&nets.p[0], out));
+	for (i = 0; i < nets.n; i++)
+		import_add(im, list, prefix_format(&nets.p[i], out), action,
+		    NULL, NULL);
+	nets_free(&nets);
 }

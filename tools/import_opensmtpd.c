@@ -9,26 +9,6 @@
 
 #define SEEN_LIST 1 /* "# @list": there are no values */
 
-static void
-table_address(struct import *im, enum list_id list, const char *key)
-{
-	enum list_action action = list == LIST_RELAY ? ACT_RELAY : ACT_REJECT;
-	struct import_nets nets = { .p = NULL };
-	char out[PREFIX_TEXT_MAX];
-	const char *why;
-
-	if (nets_parse(&nets, key, NET_BRACKETS, &why) == -1) {
-		import_error(im, "`%.60s`: %s", key, why);
-	} else {
-		prefix_format(&nets.p[0], out);
-		if (nets.hostbits)
-			import_warn(im,
-			    "`%.60s` has host bits set: taken as %s", key, out);
-		import_add(im, list, out, action, NULL, NULL);
-	}
-	nets_free(&nets);
-}
-
 /* domain, or *.domain: what is below it alone. */
 static void
 table_domain(struct import *im, char *key, const char *value)
@@ -106,7 +86,7 @@ opensmtpd_line(struct import *im, char *text)
 		return;
 	im->own.entries++;
 	if (im->list == LIST_BANNED || im->list == LIST_RELAY) {
-		table_address(im, (enum list_id)im->list, text);
+		nets_add(im, (enum list_id)im->list, text, NET_BRACKETS);
 		return;
 	}
 	value = table_value(im, text);

@@ -9,74 +9,6 @@
 
 #include "tools/import.h"
 
-#define JOINED_LIMIT 65536 /* octets of a line with those that go on */
-
-/* --------------------------------------------------------- logical lines */
-
-static void
-logical_flush(struct import *im, void (*take)(struct import *, char *))
-{
-	unsigned here = im->line;
-	char *text = im->own.text;
-
-	im->own.text = NULL;
-	if (text == NULL)
-		return;
-	im->line = im->own.places[0];
-	im->own.entries++;
-	take(im, text);
-	im->line = here;
-}
-
-/*
- * Blank lines and comments end nothing; a line that begins with a blank goes
- * on. The lines lie one behind the other in memory, so there is room.
- */
-void
-logical_line(struct import *im, char *text,
-    void (*take)(struct import *, char *))
-{
-	char *word = text + strspn(text, " \t");
-	size_t n;
-
-	if (*word == '\0' || *word == '#')
-		return;
-	if (word == text) {
-		logical_flush(im, take);
-		im->own.text = text;
-		im->own.places[0] = im->line;
-	} else if (im->own.text == NULL) {
-		import_error(im, "the first line begins with a blank");
-	} else {
-		n = strlen(im->own.text);
-		if (n + strlen(text) > JOINED_LIMIT)
-			import_error(im, "lines that go on are too long");
-		else
-			memmove(im->own.text + n, text, strlen(text) + 1);
-	}
-}
-
-void
-logical_end(struct import *im, void (*take)(struct import *, char *))
-{
-	logical_flush(im, take);
-}
-
-char *
-logical_value(char *text)
-{
-	bool quoted = false;
-
-	for (; *text != '\0' && (quoted || (*text != ' ' && *text != '\t'));
-	     text++) {
-		if (*text == '\\' && text[1] != '\0')
-			text++;
-		else if (*text == '"')
-			quoted = !quoted;
-	}
-	return import_word(text);
-}
-
 /* --------------------------------------------------------------- results */
 
 enum result {
@@ -273,8 +205,8 @@ cidr_within(struct import *im, struct prefix *p)
 	return 0;
 }
 
-static void
-cidr_take(struct import *im, char *text)
+void
+cidr_line(struct import *im, char *text)
 {
 	enum list_id list = im->list == -1 ? LIST_BANNED :
 					     (enum list_id)im->list;
@@ -334,15 +266,8 @@ cidr_check_order(struct import *im)
 }
 
 void
-cidr_line(struct import *im, char *text)
-{
-	logical_line(im, text, cidr_take);
-}
-
-void
 cidr_end(struct import *im)
 {
-	logical_end(im, cidr_take);
 	if (im->own.nnest > 0) {
 		im->line = im->own.nest[im->own.nnest - 1].line;
 		import_error(im, "`if` without `endif`");
@@ -414,19 +339,33 @@ access_address(struct import *im, char *key, char *value)
 	nets_free(&nets);
 }
 
+/* The action of a key and its text, or NULL; false after reporting. */
+static bool
+access_action(struct import *im, char *value, int *action, char **text)
+{
+	int refuse;
+	enum result r = parse_result(im, value, &refuse, text);
+
+	if (r == RESULT_BAD)
+		return false;
+	*action = result_action(im, (enum list_id)im->list, r, refuse);
+	if (r != RESULT_REFUSE)
+		*text = NULL;
+	if (r == RESULT_NONE)
+		im->own.places[1] = im->line;
+	return *action != -1;
+}
+
 /* A domain and all below it, as parent_domain_matches_subdomains has it. */
 static void
 access_domain(struct import *im, const char *before, char *key, char *value)
 {
-	char name[MAILBOX_TEXT_MAX];
-	int refuse, action;
-	char *text;
-	enum result r = parse_result(im, value, &refuse, &text);
+	char name[MAILBOX_TEXT_MAX], *text;
+	int action;
 
-	if (r == RESULT_BAD ||
-	    (action = result_action(im, (enum list_id)im->list, r, refuse)) ==
-		-1)
+	if (!access_action(im, value, &action, &text))
 		return;
+	im->own.places[2] = im->line;
 	if (key[0] == '.')
 		import_error(im,
 		    "`%.60s`: Postfix looks this up only if "
@@ -444,23 +383,16 @@ access_domain(struct import *im, const char *before, char *key, char *value)
 		import_error(im, "`%.60s` is too long", key);
 	else
 		import_add(im, (enum list_id)im->list, name,
-		    (enum list_action)action, NULL,
-		    r == RESULT_REFUSE ? text : NULL);
-	if (r == RESULT_NONE)
-		im->own.places[1] = im->line;
-	im->own.places[2] = im->line;
+		    (enum list_action)action, NULL, text);
 }
 
 static void
 access_mailbox(struct import *im, char *key, char *value)
 {
-	int refuse, action;
 	char *text;
-	enum result r = parse_result(im, value, &refuse, &text);
+	int action;
 
-	if (r == RESULT_BAD ||
-	    (action = result_action(im, (enum list_id)im->list, r, refuse)) ==
-		-1)
+	if (!access_action(im, value, &action, &text))
 		return;
 	if (key[strlen(key) - 1] == '@')
 		import_error(im,
@@ -469,8 +401,7 @@ access_mailbox(struct import *im, char *key, char *value)
 		    key, list_name((enum list_id)im->list));
 	else
 		import_add(im, (enum list_id)im->list, key,
-		    (enum list_action)action, NULL,
-		    r == RESULT_REFUSE ? text : NULL);
+		    (enum list_action)action, NULL, text);
 }
 
 static bool
@@ -481,8 +412,8 @@ is_address(const char *key)
 }
 
 /* Where the table is used, which -l tells, decides what a key can be. */
-static void
-access_take(struct import *im, char *text)
+void
+access_line(struct import *im, char *text)
 {
 	char *value = logical_value(text);
 	bool mail = im->list == LIST_SENDERS || im->list == LIST_RECIPIENTS;
@@ -500,21 +431,12 @@ access_take(struct import *im, char *text)
 	}
 }
 
-void
-access_line(struct import *im, char *text)
-{
-	logical_line(im, text, access_take);
-}
-
 /* Postfix looks up a client's name first, lictord its address. */
 void
 access_end(struct import *im)
 {
 	unsigned none = im->own.places[1], name = im->own.places[2];
 
-	logical_end(im, access_take);
-	none = im->own.places[1];
-	name = im->own.places[2];
 	if (im->list == LIST_RELAY && none != 0 && name != 0 &&
 	    im->nrules > 0) {
 		im->line = none;

@@ -52,19 +52,6 @@ badmailfrom_line(struct import *im, char *text)
 
 /* ------------------------------------------------------------ smtproutes */
 
-/* [10.0.0.5] as 10.0.0.5; an IPv6 address keeps its brackets. */
-static char *
-strip_brackets(char *relay)
-{
-	char *end = strchr(relay, ']');
-
-	if (*relay != '[' || end == NULL ||
-	    memchr(relay, ':', (size_t)(end - relay)) != NULL)
-		return relay;
-	memmove(end, end + 1, strlen(end));
-	return relay + 1;
-}
-
 /* domain:relay:port; no domain is all of them, no relay is the MX. */
 void
 smtproutes_line(struct import *im, char *text)
@@ -92,7 +79,7 @@ smtproutes_line(struct import *im, char *text)
 			    "routes can say");
 		relay = text;
 	}
-	name_add(im, *text == '\0' ? all : text, action, strip_brackets(relay),
+	name_add(im, *text == '\0' ? all : text, action, host_bare(relay),
 	    NULL);
 }
 

@@ -101,6 +101,20 @@ rules_write(struct import *im, enum list_id list, bool always)
 
 /* ----------------------------------------------------------------- names */
 
+struct import_name *
+name_new(struct import *im, const char *key)
+{
+	struct import_name *n;
+
+	im->names = import_grow(im->names, im->nnames, &im->names_room,
+	    sizeof(*n));
+	n = &im->names[im->nnames++];
+	memset(n, 0, sizeof(*n));
+	n->key = key;
+	n->line = im->line;
+	return n;
+}
+
 void
 name_add(struct import *im, char *key, int action, const char *argument,
     const char *text)
@@ -116,12 +130,7 @@ name_add(struct import *im, char *key, int action, const char *argument,
 		}
 		memcpy(name, canonical, strlen(name));
 	}
-	im->names = import_grow(im->names, im->nnames, &im->names_room,
-	    sizeof(*n));
-	n = &im->names[im->nnames++];
-	memset(n, 0, sizeof(*n));
-	n->key = key;
-	n->line = im->line;
+	n = name_new(im, key);
 	n->action = action;
 	n->argument = argument;
 	n->text = text;

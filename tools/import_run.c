@@ -280,6 +280,10 @@ take_line(struct import *im, char *text, size_t len)
 		    (unsigned char)text[i]);
 		return;
 	}
+	if (im->format->flags & IMPORT_JOINED) {
+		logical_line(im, text);
+		return;
+	}
 	if ((im->format->flags & IMPORT_BLANKS) == 0)
 		text += strspn(text, " \t");
 	im->format->line(im, text);
@@ -348,6 +352,7 @@ import_text(struct import *im, const char *file, char *text, size_t size)
 		return;
 	}
 	take_lines(im, begin, copy + size);
+	logical_flush(im);
 	if (im->format->end != NULL && !im->stop)
 		im->format->end(im);
 	im->line = 0;

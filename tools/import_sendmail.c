@@ -142,12 +142,7 @@ remember(struct import *im, enum tag tag, const char *before, const char *key,
 	}
 	for (p = text; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
-	im->names = import_grow(im->names, im->nnames, &im->names_room,
-	    sizeof(*n));
-	n = &im->names[im->nnames++];
-	memset(n, 0, sizeof(*n));
-	n->key = import_keep(im, text);
-	n->line = im->line;
+	n = name_new(im, import_keep(im, text));
 	n->argument = tag == TAG_NONE ? NULL : tagged;
 	n->text = v->text;
 	n->relay = v->kind == KIND_RELAY;
