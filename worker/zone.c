@@ -84,7 +84,7 @@ zone_addr_question(char out[NAME_TEXT_MAX], const struct zone *z,
 	if (a->family == 4) {
 		n = snprintf(out, NAME_TEXT_MAX, "%u.%u.%u.%u.%s", b[3], b[2],
 		    b[1], b[0], z->name);
-		return n < NAME_TEXT_MAX ? 0 : -1;
+		return n <= ZONE_QUESTION_MAX ? 0 : -1;
 	}
 	for (i = 0; i < 16; i++) {
 		nibbles[4 * i] = hex[b[15 - i] & 15];
@@ -93,7 +93,7 @@ zone_addr_question(char out[NAME_TEXT_MAX], const struct zone *z,
 	}
 	nibbles[64] = '\0';
 	n = snprintf(out, NAME_TEXT_MAX, "%s%s", nibbles, z->name);
-	return n < NAME_TEXT_MAX ? 0 : -1;
+	return n <= ZONE_QUESTION_MAX ? 0 : -1;
 }
 
 int
@@ -102,7 +102,7 @@ zone_name_question(char out[NAME_TEXT_MAX], const struct zone *z,
 {
 	int n = snprintf(out, NAME_TEXT_MAX, "%s.%s", name, z->name);
 
-	return n < NAME_TEXT_MAX ? 0 : -1;
+	return n <= ZONE_QUESTION_MAX ? 0 : -1;
 }
 
 const char *

@@ -20,8 +20,10 @@ enum zone_family {
 	ZONE_FAMILIES
 };
 
+/* The longest name that can be asked for: 255 octets with their lengths. */
+#define ZONE_QUESTION_MAX 253
 /* The longest name of a zone: a nibble a label must fit before it. */
-#define ZONE_NAME_MAX (NAME_TEXT_MAX - 1 - 64)
+#define ZONE_NAME_MAX (ZONE_QUESTION_MAX - 64)
 
 /* Room for a reply as text, "127.255.255.255". */
 #define ZONE_REPLY_MAX 16
