@@ -161,11 +161,11 @@ check_connect(struct peer *peer, const struct settings *set,
 	for (i = 0; i < CONNECT_CHECKS; i++)
 		if (i != CHECK_RELAY)
 			run_row(i, peer, set, &found[i]);
-	soften_unknown(peer, set, &found[CHECK_RDNS]);
-	soften_unknown(peer, set, &found[CHECK_DNSBL]);
 	/* A rehearsal that comes to the same says nothing new. */
 	if (found[CHECK_REHEARSAL].found == found[CHECK_DNSBL].found)
 		found[CHECK_REHEARSAL].found = V_NEXT;
+	soften_unknown(peer, set, &found[CHECK_RDNS]);
+	soften_unknown(peer, set, &found[CHECK_DNSBL]);
 }
 
 const struct finding *
