@@ -1,6 +1,6 @@
 /*
  * The parser of DNS answers: whatever a packet holds, what comes out of it is
- * within its bounds, and every name is one.
+ * within its bounds, every name is one, and every text can be shown.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +22,22 @@ see_names(const struct dns_answer *a)
 			abort();
 }
 
+static void
+see_text(const struct dns_answer *a)
+{
+	size_t i, len = strnlen(a->text, sizeof(a->text));
+
+	if (len == sizeof(a->text))
+		abort();
+	for (i = 0; i < len; i++)
+		if (a->text[i] < ' ' || a->text[i] > '~')
+			abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const int types[] = { 1, 12, 28 }; /* A, PTR, AAAA */
+	static const int types[] = { 1, 12, 16, 28 }; /* A, PTR, TXT, AAAA */
 	struct dns_answer a;
 	uint8_t *copy;
 	size_t i;
@@ -36,10 +48,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		memset(&a, 0, sizeof(a));
 		dns_parse_packet(copy, size, types[i], &a);
-		if (a.n > DNS_ADDRS || (types[i] == 12 && a.n > DNS_NAMES))
+		if ((types[i] != 16 && a.n > DNS_ADDRS) ||
+		    (types[i] == 12 && a.n > DNS_NAMES))
 			abort();
 		if (types[i] == 12)
 			see_names(&a);
+		if (types[i] == 16)
+			see_text(&a);
 	}
 	free(copy);
 	return 0;
