@@ -76,8 +76,7 @@ tool_generation(const char *state_dir)
 	if (fd == -1)
 		err(exit_code(errno), "%s", state_dir);
 	if (generation_refresh(&g, fd, &e) == GENERATION_BAD)
-		errx(exit_code(errno), "%s/%s: %s", state_dir, e.file,
-		    e.text);
+		errx(exit_code(errno), "%s/%s: %s", state_dir, e.file, e.text);
 	close(fd);
 	return g;
 }
