@@ -46,7 +46,7 @@ def listen_both(g_port):
 
 
 def session(g, source=None, to=(OURS,), data=None, helo="client.example",
-            pause=0.0):
+            pause=0.0, sender="s@client.example"):
     """
     A whole session up to QUIT: .greeting, .rcpt (replies), .data, .ms (of
     each), .lines (of the log about this session).
@@ -63,7 +63,7 @@ def session(g, source=None, to=(OURS,), data=None, helo="client.example",
         got.greeting, got.greeting_ms = c.reply(), since()
         if got.greeting is not None and got.greeting.startswith("220"):
             assert c.say(f"EHLO {helo}").startswith("250")
-            assert c.say("MAIL FROM:<s@client.example>").startswith("250")
+            assert c.say(f"MAIL FROM:<{sender}>").startswith("250")
             got.mail_ms = since()
             time.sleep(pause)
             for address in to:
