@@ -332,6 +332,7 @@ be_probe(void *arg, int fd)
 	close(p->now.state_dirfd);
 	listen_close(p->now.listeners, NULL);
 	board_keep_none(&p->board);
+	generation_close(p->now.lists);
 	if (become_child(&p->now, p->pid) == -1)
 		return 1;
 	setproctitle("probe");
