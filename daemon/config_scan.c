@@ -163,6 +163,13 @@ list(struct scanner *sc, struct scan_item *it)
 	return 0;
 }
 
+/* A bare word at the very end of the file: its rest may be missing. */
+static bool
+ends_file(const struct scanner *sc)
+{
+	return sc->tok.type == T_WORD && sc->tok.end == sc->lex.len;
+}
+
 /* The value of a setting; "=" or "+=" is the token to look at. */
 static void
 value(struct scanner *sc, struct scan_item *it)
@@ -176,9 +183,13 @@ value(struct scanner *sc, struct scan_item *it)
 	if (sc->tok.type == T_OPEN) {
 		advance(sc);
 		r = list(sc, it);
-	} else if (is_value(&sc->tok))
+	} else if (ends_file(sc)) {
+		config_error(sc->log, sc->tok.line,
+		    "the file ends within the value%s: end the line", where);
+		r = -1;
+	} else if (is_value(&sc->tok)) {
 		item_value(it, sc->tok.line);
-	else {
+	} else {
 		unexpected(sc, sc->last_line, "a value", where);
 		r = -1;
 	}

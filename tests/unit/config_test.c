@@ -255,7 +255,7 @@ check_row(size_t i)
 	struct settings *set;
 	char text[1024], *first;
 
-	snprintf(text, sizeof(text), GOOD "%s", rows[i].text);
+	snprintf(text, sizeof(text), GOOD "%s\n", rows[i].text);
 	set = load_text(text, &o);
 	settings_free(set);
 	if (rows[i].message == NULL) {
