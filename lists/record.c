@@ -14,14 +14,46 @@
 
 #define FIELDS 6
 
+/*
+ * Append a string with its NUL; NULL when that does not fit. Most are short,
+ * and a compile has many millions of them: a call for each would be felt.
+ */
+static char *
+put_text(char *p, const char *last, const char *text)
+{
+	if (p == NULL)
+		return NULL;
+	do
+		if (p > last)
+			return NULL;
+	while ((*p++ = *text++) != '\0');
+	return p;
+}
+
+static char *
+put_number(char *p, const char *last, uint64_t v)
+{
+	char digits[24], *d = digits + sizeof(digits) - 1;
+
+	*d = '\0';
+	do
+		*--d = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	return put_text(p, last, d);
+}
+
 size_t
 record_encode(char out[RECORD_MAX], const struct list_entry *e)
 {
-	int n = snprintf(out, RECORD_MAX, "%s%c%s%c%lld%c%s%c%u%c%s",
-	    list_action_name(e->action), 0, e->argument, 0, (long long)e->until,
-	    0, e->file, 0, e->line, 0, e->text);
+	const char *last = &out[RECORD_MAX - 1];
+	char *p = put_text(out, last, list_action_name(e->action));
 
-	return n < 0 || n >= RECORD_MAX ? 0 : (size_t)n + 1;
+	p = put_text(p, last, e->argument);
+	p = put_number(p, last, (uint64_t)e->until);
+	p = put_text(p, last, e->file);
+	p = put_number(p, last, e->line);
+	p = put_text(p, last, e->text);
+	return p == NULL ? 0 : (size_t)(p - out);
 }
 
 /* Decimal digits only, at least one, up to most; else -1. */
