@@ -213,17 +213,19 @@ count_live(void *arg, const char *key, size_t len, const struct list_entry *e)
 static void
 guard_losses(struct compile *c)
 {
-	size_t before;
+	size_t before, after;
 	void *arg[2] = { c, &before };
 	int i;
 
 	for (i = 0; i < LIST_COUNT; i++) {
-		before = 0;
-		if ((c->built & BIT(i)) == 0 || c->old[i] == NULL ||
-		    list_each(c->old[i], count_live, arg) == -1)
+		if ((c->built & BIT(i)) == 0 || c->old[i] == NULL)
 			continue;
-		guard_loss(&c->report, (enum list_id)i, before,
-		    source_unexpired(&c->source[i], c->now));
+		/* More than half of all there were need not be counted. */
+		after = source_unexpired(&c->source[i], c->now);
+		before = 0;
+		if (after <= list_meta(c->old[i])->count / 2 &&
+		    list_each(c->old[i], count_live, arg) == 0)
+			guard_loss(&c->report, (enum list_id)i, before, after);
 	}
 }
 
