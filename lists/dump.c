@@ -31,7 +31,7 @@ load_one(void *arg, const char *key, size_t len, const struct list_entry *le)
 	if (ld->file == NULL || strcmp(ld->file, le->file) != 0)
 		ld->file = copy(ld->source, le->file);
 	memset(&e, 0, sizeof(e));
-	e.key = arena_copy(&ld->source->strings, key, len);
+	e.key = arena_copy(&ld->source->keys, key, len);
 	e.argument = copy(ld->source, le->argument);
 	e.text = copy(ld->source, le->text);
 	e.file = ld->file;

@@ -30,7 +30,7 @@ struct protected
 	bool whole; /* only a ban that holds all of it counts */
 };
 
-/* The lists of bans with the prefix lengths they hold. */
+/* The lists of bans. */
 struct bans {
 	const struct source *list;
 	struct list *quiet; /* instead: looked at only for what it allows */
@@ -120,6 +120,17 @@ guard_loss(struct report *r, enum list_id id, size_t before, size_t after)
 
 /* --------------------------------------------------------------- networks */
 
+static bool
+holds_shorter(const bool lens[129], int most)
+{
+	int len;
+
+	for (len = 0; len < most; len++)
+		if (lens[len])
+			return true;
+	return false;
+}
+
 static void
 guard_width(const struct guard *g, const struct source *s)
 {
@@ -127,6 +138,9 @@ guard_width(const struct guard *g, const struct source *s)
 	char text[PREFIX_TEXT_MAX];
 	struct prefix p;
 
+	if (!holds_shorter(s->lens[0], WIDEST_V4) &&
+	    !holds_shorter(s->lens[1], WIDEST_V6))
+		return;
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (key_to_prefix(&p, e->key, strlen(e->key)) == -1 ||
 		    p.len >= (p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6) ||
@@ -250,7 +264,7 @@ guard_narrower(const struct guard *g, const struct bans *b,
 
 	last_of(&last, p->prefix.len);
 	for (len = p->prefix.len + 1; len <= (v6 ? 128 : 32); len++) {
-		if (!b->lens[v6][len])
+		if (!b->list->lens[v6][len])
 			continue;
 		first.len = last.len = (uint8_t)len;
 		key_from_prefix(from, &first);
@@ -344,7 +358,6 @@ static void
 note_lengths(struct bans *b)
 {
 	const struct list_meta *m;
-	struct prefix q;
 	size_t j;
 
 	if (b->quiet != NULL) {
@@ -355,10 +368,7 @@ note_lengths(struct bans *b)
 			b->lens[1][m->v6[j]] = true;
 		return;
 	}
-	for (j = 0; j < b->list->n; j++)
-		if (key_to_prefix(&q, b->list->entries[j].key,
-			strlen(b->list->entries[j].key)) == 0)
-			b->lens[q.addr.family == 6][q.len] = true;
+	memcpy(b->lens, b->list->lens, sizeof(b->lens));
 }
 
 /*

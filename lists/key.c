@@ -14,9 +14,9 @@ static const char not_ascii[] =
 static int
 digit(char c)
 {
-	const char *p = c == '\0' ? NULL : strchr(hex, c);
-
-	return p == NULL ? -1 : (int)(p - hex);
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Hex digits that a prefix of that family and length has in its key. */
@@ -44,15 +44,29 @@ key_from_prefix(char out[KEY_MAX], const struct prefix *p)
 }
 
 int
+key_prefix_len(const char *key)
+{
+	int high, low;
+
+	if (key[0] != '4' && key[0] != '6')
+		return -1;
+	high = digit(key[1]);
+	low = high == -1 ? -1 : digit(key[2]);
+	if (low == -1 || high * 16 + low > (key[0] == '4' ? 32 : 128))
+		return -1;
+	return high * 16 + low;
+}
+
+int
 key_to_prefix(struct prefix *p, const char *key, size_t len)
 {
 	size_t i;
 	int v;
 
-	memset(p, 0, sizeof(*p));
 	if (len < 3 || (key[0] != '4' && key[0] != '6') || digit(key[1]) < 0 ||
 	    digit(key[2]) < 0)
 		return -1;
+	memset(p, 0, sizeof(*p));
 	p->addr.family = (uint8_t)(key[0] - '0');
 	p->len = (uint8_t)(digit(key[1]) * 16 + digit(key[2]));
 	if (p->len > (p->addr.family == 4 ? 32 : 128) ||
@@ -233,7 +247,8 @@ key_parse(struct key *k, enum list_id id, const char *text, size_t len,
 {
 	unsigned kinds = list_kind(id)->keys;
 
-	memset(k, 0, sizeof(*k));
+	k->len = 0;
+	k->hostbits = false;
 	if (len == 0) {
 		*why = "an empty key";
 		return -1;

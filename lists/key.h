@@ -30,6 +30,9 @@ int key_parse(struct key *, enum list_id, const char *text, size_t len,
 /* The CDB key of a prefix; returns its length. */
 size_t key_from_prefix(char out[KEY_MAX], const struct prefix *);
 
+/* The prefix length that an address key begins with; of any other key -1. */
+int key_prefix_len(const char *key);
+
 /* The prefix of an address key. 0, or -1 when it is none. */
 int key_to_prefix(struct prefix *, const char *key, size_t len);
 

@@ -6,31 +6,18 @@
 #include <string.h>
 
 #include "lists/key.h"
+#include "lists/sort.h"
 #include "lists/source.h"
 
 #define SHADOW_LIMIT 100000 /* entries; above it nobody reads warnings */
 
 static int
-by_place(const struct entry *a, const struct entry *b)
-{
-	int r = a->file == b->file ? 0 : strcmp(a->file, b->file);
-
-	return r != 0 ? r : (a->line > b->line) - (a->line < b->line);
-}
-
-static int
-compare_key(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-	int r = strcmp(x->key, y->key);
-
-	return r != 0 ? r : by_place(x, y);
-}
-
-static int
 compare_place(const void *a, const void *b)
 {
-	return by_place(a, b);
+	const struct entry *x = a, *y = b;
+	int r = x->file == y->file ? 0 : strcmp(x->file, y->file);
+
+	return r != 0 ? r : (x->line > y->line) - (x->line < y->line);
 }
 
 /* True when a ends later than b. */
@@ -54,14 +41,41 @@ report_conflict(const struct source *s, const struct entry *first,
 	    first->argument[0] == '\0' ? "" : " ", first->argument);
 }
 
+/* Each key after the one before, as in what a program wrote. */
+static bool
+is_in_order(const struct source *s)
+{
+	size_t i;
+
+	for (i = 1; i < s->n; i++)
+		if (strcmp(s->entries[i - 1].key, s->entries[i].key) > 0)
+			return false;
+	return true;
+}
+
+static void
+sort(struct source *s)
+{
+	struct arena keys = { .left = 0 };
+	struct entry *sorted;
+
+	if (is_in_order(s))
+		return;
+	sorted = entries_sorted(s->entries, s->n, &keys);
+	free(s->entries);
+	arena_free(&s->keys);
+	s->entries = sorted;
+	s->room = s->n;
+	s->keys = keys;
+}
+
 void
 source_merge(struct source *s, struct report *r)
 {
 	struct entry *e, *last = NULL;
 	size_t i, n = 0;
 
-	if (s->n > 1)
-		qsort(s->entries, s->n, sizeof(*s->entries), compare_key);
+	sort(s);
 	for (i = 0; i < s->n; i++) {
 		e = &s->entries[i];
 		if (last == NULL || strcmp(last->key, e->key) != 0) {
@@ -106,8 +120,7 @@ source_find(const struct source *s, const char *key)
 
 /* The next wider network that has an entry, or NULL. */
 static const struct entry *
-wider_network(const struct source *s, const struct entry *e,
-    const bool lens[2][129])
+wider_network(const struct source *s, const struct entry *e)
 {
 	const struct entry *found;
 	char key[KEY_MAX];
@@ -118,7 +131,7 @@ wider_network(const struct source *s, const struct entry *e,
 	while (p.len > 0) {
 		p.len--;
 		p.addr.bytes[p.len / 8] &= (uint8_t) ~(0x80 >> (p.len % 8));
-		if (!lens[p.addr.family == 6][p.len])
+		if (!s->lens[p.addr.family == 6][p.len])
 			continue;
 		key_from_prefix(key, &p);
 		if ((found = source_find(s, key)) != NULL)
@@ -160,25 +173,19 @@ is_needless(const struct entry *e, const struct entry *wider)
 void
 source_warn_shadowed(const struct source *s, struct report *r)
 {
-	bool lens[2][129] = { { false } };
 	const struct entry *e, *wider;
 	char key[KEY_MAX], by[KEY_MAX];
-	struct prefix p;
 	size_t i;
 
 	if (s->n > SHADOW_LIMIT ||
 	    (list_kind(s->id)->keys & (KEY_ADDR | KEY_NAME)) == 0)
 		return;
-	for (i = 0; i < s->n; i++)
-		if (key_to_prefix(&p, s->entries[i].key,
-			strlen(s->entries[i].key)) == 0)
-			lens[p.addr.family == 6][p.len] = true;
 	for (i = 0; i < s->n; i++) {
 		e = &s->entries[i];
 		if (strchr(e->key, '@') != NULL || strchr(e->key, ':') != NULL)
 			continue;
 		wider = e->key[0] == '=' ? wider_name(s, e) :
-					   wider_network(s, e, lens);
+					   wider_network(s, e);
 		if (wider == NULL || !is_needless(e, wider))
 			continue;
 		key_format(key, s->id, e->key, strlen(e->key));

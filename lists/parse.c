@@ -75,7 +75,7 @@ static int
 next(struct parser *ps)
 {
 	struct token *t = &ps->token;
-	const char *why = NULL;
+	const char *word, *why = NULL;
 
 	t->len = 0;
 	while (ps->p < ps->end && is_blank(*ps->p))
@@ -87,8 +87,11 @@ next(struct parser *ps)
 		why = read_quoted(ps);
 	} else {
 		t->kind = TOKEN_WORD;
+		word = ps->p;
 		while (ps->p < ps->end && !is_blank(*ps->p))
-			t->text[t->len++] = *ps->p++;
+			ps->p++;
+		t->len = (size_t)(ps->p - word);
+		memcpy(t->text, word, t->len);
 	}
 	t->text[t->len] = '\0';
 	if (why == NULL)
@@ -330,7 +333,7 @@ parse_entry(struct parser *ps)
 	if (parse_action(ps) == -1 || parse_until(ps) == -1 ||
 	    parse_text(ps) == -1 || parse_end(ps) == -1)
 		return -1;
-	ps->entry.key = arena_copy(&ps->source->strings, ps->key.text,
+	ps->entry.key = arena_copy(&ps->source->keys, ps->key.text,
 	    ps->key.len);
 	source_add(ps->source, &ps->entry);
 	return 0;

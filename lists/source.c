@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lists/key.h"
 #include "lists/parse.h"
 #include "lists/source.h"
 #include "lists/table.h"
@@ -40,12 +41,15 @@ source_free(struct source *s)
 	free(s->files);
 	free(s->entries);
 	arena_free(&s->strings);
+	arena_free(&s->keys);
 	source_init(s, s->id);
 }
 
 void
 source_add(struct source *s, const struct entry *e)
 {
+	int len;
+
 	if (s->n == s->room) {
 		s->room = s->room == 0 ? 64 : s->room * 2;
 		s->entries = mem_resize(s->entries, s->room,
@@ -53,9 +57,15 @@ source_add(struct source *s, const struct entry *e)
 	}
 	s->entries[s->n++] = *e;
 	s->sorted = false;
+	len = key_prefix_len(e->key);
+	if (len != -1)
+		s->lens[e->key[0] == '6'][len] = true;
+	else if (!s->names) /* a scoped name is none of a client */
+		s->names = strchr(e->key, ':') == NULL;
 	if (s->id == LIST_DOMAINS && s->first[0] == '\0' &&
 	    e->action == ACT_ACCEPT && e->key[1] != '.')
-		s->first = e->key + 1;
+		s->first = arena_copy(&s->strings, e->key + 1,
+		    strlen(e->key + 1));
 }
 
 /* The whole file into memory. 0, or -1 with errno. */

@@ -40,7 +40,9 @@ struct source {
 	size_t nfiles;
 	struct entry *entries;
 	size_t n, room;
-	struct arena strings;
+	struct arena strings, keys;
+	bool lens[2][129]; /* prefix lengths there are: IPv4, IPv6 */
+	bool names;	   /* a key is a name of a client */
 	const char *first; /* domains: first plain domain accepted, or "" */
 	bool sorted;	   /* by key, every key once */
 };
@@ -75,7 +77,8 @@ void source_parse_text(struct source *, const char *name, const char *text,
 
 /*
  * Sort by key and make each key unique: of the same action the latest expiry
- * wins; another action is an error that names both lines.
+ * wins, then the entry that was added first; another action is an error that
+ * names both lines.
  */
 void source_merge(struct source *, struct report *);
 

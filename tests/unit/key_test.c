@@ -119,6 +119,35 @@ test_no_prefix(void **state)
 		assert_int_equal(key_to_prefix(&p, bad[i], strlen(bad[i])), -1);
 }
 
+static const struct {
+	const char *key;
+	int len;
+} lengths[] = {
+	{ "40000000000", 0 },
+	{ "420c0000201", 32 },
+	{ "42", -1 },
+	{ "421c0000201", -1 },
+	{ "4", -1 },
+	{ "", -1 },
+	{ "620", 32 },
+	{ "680", 128 },
+	{ "681", -1 },
+	{ "=20", -1 },
+	{ "4g0", -1 },
+	{ "40g", -1 },
+};
+
+static void
+test_prefix_len(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(lengths); i++)
+		assert_int_equal(key_prefix_len(lengths[i].key),
+		    lengths[i].len);
+}
+
 int
 main(void)
 {
@@ -126,6 +155,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_no_prefix),
+		cmocka_unit_test(test_prefix_len),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
