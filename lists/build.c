@@ -1,7 +1,8 @@
 /*
  * Writing one list as a CDB. Keys come sorted and unique, so records are only
- * ever added; the exact size is known beforehand and stands in @meta; at the
- * end every record is read back through the same code that a worker uses.
+ * ever added; the exact size is put into @meta when it is known, which makes
+ * the file a list; at the end every record is read back through the same code
+ * that a worker uses.
  */
 #include <sys/stat.h>
 
@@ -19,10 +20,7 @@
 #include "lists/lookup.h"
 #include "lists/source.h"
 
-struct totals {
-	uint64_t size; /* of the file but the @meta value */
-	bool v4[33], v6[129], names;
-};
+#define AHEAD 16 /* records whose places are fetched beforehand */
 
 static size_t
 encode(char value[RECORD_MAX], const struct entry *e)
@@ -37,29 +35,6 @@ encode(char value[RECORD_MAX], const struct entry *e)
 	le.line = e->line;
 	le.until = e->until;
 	return record_encode(value, &le);
-}
-
-static void
-sum_up(const struct source *s, struct totals *t)
-{
-	char value[RECORD_MAX];
-	struct prefix p;
-	size_t i;
-
-	memset(t, 0, sizeof(*t));
-	t->size = CDB_TOC + CDB_RECORD + CDB_SLOT + strlen(META_KEY);
-	for (i = 0; i < s->n; i++) {
-		t->size += CDB_RECORD + CDB_SLOT + strlen(s->entries[i].key) +
-		    encode(value, &s->entries[i]);
-		if (key_to_prefix(&p, s->entries[i].key,
-			strlen(s->entries[i].key)) == -1)
-			/* A scoped name is no name of a client. */
-			t->names |= strchr(s->entries[i].key, ':') == NULL;
-		else if (p.addr.family == 4)
-			t->v4[p.len] = true;
-		else
-			t->v6[p.len] = true;
-	}
 }
 
 static void
@@ -85,21 +60,20 @@ print_sources(FILE *out, const struct source *s)
 }
 
 static void
-print_meta(FILE *out, const struct source *s, const struct totals *t,
-    uint64_t size)
+print_meta(FILE *out, const struct source *s, uint64_t size)
 {
 	fprintf(out, "format %d\nkind %s\ncount %zu\nsize %020llu\n",
 	    LIST_FORMAT, list_name(s->id), s->n, (unsigned long long)size);
-	print_lengths(out, "v4", t->v4, 32);
-	print_lengths(out, "v6", t->v6, 128);
-	fprintf(out, "names %d\n", t->names);
+	print_lengths(out, "v4", s->lens[0], 32);
+	print_lengths(out, "v6", s->lens[1], 128);
+	fprintf(out, "names %d\n", s->names);
 	fprintf(out, "first %s\n", s->first);
 	print_sources(out, s);
 }
 
-/* The text of @meta, to be freed; the size stands in 20 digits always. */
+/* The text of @meta, to be freed. */
 static char *
-meta_text(const struct source *s, const struct totals *t, uint64_t size)
+meta_text(const struct source *s)
 {
 	char *text = NULL;
 	size_t n;
@@ -107,7 +81,7 @@ meta_text(const struct source *s, const struct totals *t, uint64_t size)
 
 	if (out == NULL)
 		return NULL;
-	print_meta(out, s, t, size);
+	print_meta(out, s, 0);
 	if (fclose(out) == 0)
 		return text;
 	free(text);
@@ -130,15 +104,30 @@ build_sources(const struct source *s)
 	return NULL;
 }
 
+/* Add a record and what it takes to the size. 0, or -1 with errno. */
+static int
+add(struct cdb_make *m, const char *key, const char *value, size_t len,
+    uint64_t *size)
+{
+	size_t klen = strlen(key);
+
+	*size += CDB_RECORD + CDB_SLOT + klen + len;
+	if (*size > UINT32_MAX) {
+		errno = EFBIG;
+		return -1;
+	}
+	return cdb_make_add(m, key, (unsigned)klen, value, (unsigned)len);
+}
+
 /* 0, or -1 with errno. */
 static int
-add_records(struct cdb_make *m, const struct source *s, const char *meta)
+add_records(struct cdb_make *m, const struct source *s, const char *meta,
+    uint64_t *size)
 {
 	char value[RECORD_MAX];
 	size_t i, n;
 
-	if (cdb_make_add(m, META_KEY, strlen(META_KEY), meta,
-		(unsigned)strlen(meta)) == -1)
+	if (add(m, META_KEY, meta, strlen(meta), size) == -1)
 		return -1;
 	for (i = 0; i < s->n; i++) {
 		n = encode(value, &s->entries[i]);
@@ -146,42 +135,49 @@ add_records(struct cdb_make *m, const struct source *s, const char *meta)
 			errno = EMSGSIZE;
 			return -1;
 		}
-		if (cdb_make_add(m, s->entries[i].key,
-			(unsigned)strlen(s->entries[i].key), value,
-			(unsigned)n) == -1)
+		if (add(m, s->entries[i].key, value, n, size) == -1)
 			return -1;
 	}
 	return 0;
+}
+
+/* In the place of the zeros that @meta, the first record, has for it. */
+static int
+put_size(int fd, const char *meta, uint64_t size)
+{
+	static const char word[] = "\nsize ";
+	const char *p = strstr(meta, word);
+	char digits[32];
+	off_t at;
+	int n = snprintf(digits, sizeof(digits), "%020llu",
+	    (unsigned long long)size);
+
+	at = CDB_TOC + CDB_RECORD + (off_t)strlen(META_KEY) +
+	    (p + strlen(word) - meta);
+	return pwrite(fd, digits, (size_t)n, at) == n ? 0 : -1;
 }
 
 /* The whole file but its rights. 0, or -1 with errno. */
 static int
 write_cdb(int fd, const struct source *s)
 {
+	uint64_t size = CDB_TOC;
 	struct cdb_make m;
-	struct totals t;
-	char *meta;
+	char *meta = meta_text(s);
 	int r;
 
-	sum_up(s, &t);
-	meta = meta_text(s, &t, 0);
-	if (meta == NULL)
-		return -1;
-	t.size += strlen(meta);
-	free(meta);
-	if (t.size > UINT32_MAX) {
-		errno = EFBIG;
-		return -1;
-	}
-	meta = meta_text(s, &t, t.size);
 	if (meta == NULL)
 		return -1;
 	r = cdb_make_start(&m, fd);
 	if (r == 0)
-		r = add_records(&m, s, meta);
-	free(meta);
+		r = add_records(&m, s, meta, &size);
 	/* finish frees the index even when a record could not be added */
-	return cdb_make_finish(&m) == -1 || r == -1 ? -1 : 0;
+	if (cdb_make_finish(&m) == -1)
+		r = -1;
+	if (r == 0)
+		r = put_size(fd, meta, size);
+	free(meta);
+	return r;
 }
 
 static int
@@ -189,32 +185,50 @@ set_rights(int fd, gid_t gid)
 {
 	if (fchmod(fd, 0640) == -1)
 		return -1;
-	if (gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) == -1)
-		return -1;
-	return fsync(fd);
+	return gid == (gid_t)-1 ? 0 : fchown(fd, (uid_t)-1, gid);
 }
 
 /* Every record reads back as it was given. */
+static bool
+reads_back(struct list *l, const struct source *s)
+{
+	char value[RECORD_MAX];
+	const char *key;
+	size_t i, n;
+
+	for (i = 0; i < s->n; i++) {
+		if (i + AHEAD < s->n)
+			list_ahead(l, s->entries[i + AHEAD].key);
+		key = s->entries[i].key;
+		n = encode(value, &s->entries[i]);
+		if (!list_holds(l, key, strlen(key), value, n))
+			return false;
+	}
+	return true;
+}
+
 static int
 read_back(int dirfd, const struct source *s, struct list_error *e)
 {
 	struct list *l = list_open(dirfd, s->id, e);
-	struct list_entry found;
-	char want[RECORD_MAX], have[RECORD_MAX];
-	size_t i, n;
+	bool good = l != NULL && reads_back(l, s);
 
-	if (l == NULL)
-		return -1;
-	for (i = 0; i < s->n; i++) {
-		n = encode(want, &s->entries[i]);
-		if (list_get(l, s->entries[i].key, strlen(s->entries[i].key),
-			&found) != LIST_FOUND ||
-		    record_encode(have, &found) != n ||
-		    memcmp(want, have, n) != 0)
-			break;
-	}
 	list_close(l);
-	return i == s->n ? 0 : -1;
+	if (good)
+		return 0;
+	errno = EBADMSG;
+	return -1;
+}
+
+/* Written, read back and on the disk, which works while we read. */
+static int
+write_list(int fd, int dirfd, const struct source *s, gid_t gid,
+    struct list_error *e)
+{
+	if (write_cdb(fd, s) == -1 || set_rights(fd, gid) == -1)
+		return -1;
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return read_back(dirfd, s, e) == -1 ? -1 : fsync(fd);
 }
 
 int
@@ -226,18 +240,17 @@ build_list(int dirfd, const struct source *s, gid_t gid, struct list_error *e)
 	snprintf(name, sizeof(name), "%s.cdb", list_name(s->id));
 	fd = openat(dirfd, name,
 	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = fd == -1 ? -1 : write_cdb(fd, s);
-	if (r == 0)
-		r = set_rights(fd, gid);
+	r = fd == -1 ? -1 : write_list(fd, dirfd, s, gid, e);
 	saved = errno;
-	list_error_set(e, name, 0, "%s", strerror(saved));
-	if (fd != -1 && close(fd) == -1)
-		r = -1;
-	if (r == 0 && read_back(dirfd, s, e) == -1) {
-		list_error_set(e, name, 0, "it does not read back as written");
-		saved = EIO;
+	if (fd != -1 && close(fd) == -1 && r == 0) {
+		saved = errno;
 		r = -1;
 	}
+	if (saved == EBADMSG) {
+		list_error_set(e, name, 0, "it does not read back as written");
+		saved = EIO;
+	} else
+		list_error_set(e, name, 0, "%s", strerror(saved));
 	errno = saved;
 	return r;
 }
