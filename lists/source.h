@@ -13,7 +13,7 @@
 #define SOURCE_TEXT_MAX 400  /* octets of a reply text; a message says it */
 #define SOURCE_ARG_MAX	1000 /* octets of an argument */
 #define SOURCE_NAME_MAX 200  /* octets of NAME.d/FILE */
-#define DIGEST_MAX	65   /* SHA-256 in hex with its NUL */
+#define DIGEST_MAX	65   /* half a SHA-512 in hex with its NUL */
 
 /* One entry. The strings belong to the source. */
 struct entry {
