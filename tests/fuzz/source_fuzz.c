@@ -1,4 +1,7 @@
-/* The grammar of the lists: the first octet names the list. */
+/*
+ * The grammar of the lists: the first octet names the list. What follows a
+ * NUL is a drop-in of its own; a second NUL is an octet like any other.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,12 +45,20 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct report r = { .send = NULL };
+	const char *text = (const char *)data + 1, *dropin;
 	struct source s;
 
-	if (size == 0)
+	if (size-- == 0)
 		return 0;
 	source_init(&s, (enum list_id)(data[0] % LIST_COUNT));
-	source_parse_text(&s, "fuzz", (const char *)data + 1, size - 1, &r);
+	dropin = memchr(text, '\0', size);
+	if (dropin != NULL) {
+		source_parse_text(&s, "fuzz", text, (size_t)(dropin - text),
+		    &r);
+		size -= (size_t)(dropin + 1 - text);
+		text = dropin + 1;
+	}
+	source_parse_text(&s, "fuzz.d/more", text, size, &r);
 	source_merge(&s, &r);
 	source_warn_shadowed(&s, &r);
 	parse_again(&s);
