@@ -12,11 +12,12 @@
 #include "lists/suffix.h"
 #include "lists/table.h"
 
-#define OVERRIDE   "(-f overrides)"
-#define HALF_LEAST 50
-#define WIDEST_V4  8
-#define WIDEST_V6  19
-#define HOPS_SEEN  64
+#define OVERRIDE    "(-f overrides)"
+#define HALF_LEAST  50
+#define WIDEST_V4   8
+#define WIDEST_V6   19
+#define HOPS_SEEN   64
+#define INSIDE_SAID 5 /* warnings for one entry and list */
 
 #define BAN_LISTS (BIT(LIST_BANNED) | BIT(LIST_BANS))
 
@@ -27,7 +28,7 @@ struct protected
 	const char *what; /* "protect", "next hop", ... */
 	const char *file; /* or NULL */
 	unsigned line;
-	bool whole; /* only a ban that holds all of it counts */
+	bool whole; /* a ban of a part of it is but worth a warning */
 };
 
 /* The lists of bans. */
@@ -252,6 +253,20 @@ last_of(struct prefix *p, uint8_t len)
 		p->addr.bytes[i / 8] |= (uint8_t)(0x80 >> (i % 8));
 }
 
+/* It may be meant: one host of a network that is let through. */
+static void
+warn_inside(const struct guard *g, const struct entry *ban,
+    const struct protected *p)
+{
+	char key[KEY_MAX], text[PREFIX_TEXT_MAX];
+
+	key_format(key, LIST_BANNED, ban->key, strlen(ban->key));
+	prefix_format(&p->prefix, text);
+	report_warning(g->report, ban->file, ban->line,
+	    "the ban %s is inside %s %s (%s:%u)", key, p->what, text, p->file,
+	    p->line);
+}
+
 /* Bans inside the protected network: keys of one length sort by address. */
 static void
 guard_narrower(const struct guard *g, const struct bans *b,
@@ -260,6 +275,7 @@ guard_narrower(const struct guard *g, const struct bans *b,
 	const struct entry *e, *end = b->list->entries + b->list->n;
 	struct prefix first = p->prefix, last = p->prefix;
 	char from[KEY_MAX], to[KEY_MAX];
+	unsigned warned = 0;
 	int len, v6 = p->prefix.addr.family == 6;
 
 	last_of(&last, p->prefix.len);
@@ -270,10 +286,19 @@ guard_narrower(const struct guard *g, const struct bans *b,
 		key_from_prefix(from, &first);
 		key_from_prefix(to, &last);
 		for (e = lower_bound(b->list, from);
-		     e < end && strcmp(e->key, to) <= 0; e++)
-			if (e->action != ACT_ALLOW && is_live(g, e))
+		     e < end && strcmp(e->key, to) <= 0; e++) {
+			if (e->action == ACT_ALLOW || !is_live(g, e))
+				continue;
+			if (!p->whole)
 				report_ban(g, e, p);
+			else if (++warned <= INSIDE_SAID)
+				warn_inside(g, e, p);
+		}
 	}
+	if (warned > INSIDE_SAID)
+		report_warning(g->report, p->file, p->line,
+		    "%u more bans are inside this %s entry",
+		    warned - INSIDE_SAID, p->what);
 }
 
 static void
@@ -285,7 +310,7 @@ guard_protected(const struct guard *g, const struct bans bans[2],
 	if (p->prefix.addr.family == 0)
 		return;
 	guard_wider(g, bans, p);
-	for (i = 0; i < 2 && !p->whole; i++)
+	for (i = 0; i < 2; i++)
 		if (bans[i].quiet == NULL)
 			guard_narrower(g, &bans[i], p);
 }
@@ -377,7 +402,7 @@ note_lengths(struct bans *b)
  * may be huge, read for it.
  */
 static void
-guard_bans(const struct guard *g)
+guard_bans(const struct guard *g, unsigned changed)
 {
 	static const enum list_id ids[2] = { LIST_BANNED, LIST_BANS };
 	struct protected p = { .what = "protect" };
@@ -401,7 +426,8 @@ guard_bans(const struct guard *g)
 		guard_protected(g, bans, &p);
 	}
 	guard_hops(g, bans);
-	guard_relays(g, bans);
+	if (changed & (BAN_LISTS | BIT(LIST_RELAY)))
+		guard_relays(g, bans);
 	if (bans[0].quiet != NULL && list_damaged(bans[0].quiet))
 		report_error(g->report, list_name(LIST_BANNED), 0,
 		    "the list in force is damaged: name it to compile it "
@@ -531,7 +557,7 @@ guard_lists(const struct guard *g, unsigned changed)
 		if (changed & BIT(networks[i]))
 			guard_width(g, g->lists[networks[i]]);
 	if (changed & (BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
-		guard_bans(g);
+		guard_bans(g, changed);
 	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
 		guard_domains(g);
 	if (changed & BIT(LIST_ROUTES))

@@ -206,6 +206,56 @@ test_other_side(void **state)
 	assert_non_null(strstr(f->messages, "example.org has no route"));
 }
 
+/* It is let through, and said. */
+static const struct {
+	const char *list, *text, *messages;
+} inside[] = {
+	{ "banned", "172.16.0.7\n",
+	    "banned:1: warning: the ban 172.16.0.7 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n" },
+	{ "bans", "172.16.0.128/25 drop\n",
+	    "bans:1: warning: the ban 172.16.0.128/25 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n" },
+	{ "banned", "172.16.0.7 allow\n", "" },
+	{ "banned", "172.16.0.7 until=2020-01-01\n", "" },
+	{ "banned", "172.16.1.7\n10.9.8.7\n", "" },
+	{ "relay", "172.16.0.0/24\n172.16.0.9 deny\n", "" },
+	{ "banned",
+	    "172.16.0.1\n172.16.0.2\n172.16.0.3\n172.16.0.4\n"
+	    "172.16.0.5\n172.16.0.6\n172.16.0.128/25\n",
+	    "banned:7: warning: the ban 172.16.0.128/25 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n"
+	    "banned:1: warning: the ban 172.16.0.1 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n"
+	    "banned:2: warning: the ban 172.16.0.2 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n"
+	    "banned:3: warning: the ban 172.16.0.3 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n"
+	    "banned:4: warning: the ban 172.16.0.4 is inside relay "
+	    "172.16.0.0/24 (relay:1)\n"
+	    "relay:1: warning: 2 more bans are inside this relay entry\n" },
+};
+
+static void
+test_inside(void **state)
+{
+	struct fixture *f;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(inside); i++) {
+		setup((void **)&f);
+		fixture_write(f, inside[i].list, inside[i].text);
+		assert_int_equal(fixture_compile(f), COMPILE_DONE);
+		assert_string_equal(f->messages, inside[i].messages);
+		/* and not again at every compile */
+		fixture_write(f, "routes", "* smtp:10.9.9.9\n");
+		assert_int_equal(fixture_compile(f), COMPILE_DONE);
+		assert_string_equal(f->messages, "");
+		fixture_teardown((void **)&f);
+	}
+}
+
 /* What was forced into banned does not stand in the way of bans. */
 static void
 test_forced(void **state)
@@ -233,6 +283,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_no_roots, setup,
 		    fixture_teardown),
 		cmocka_unit_test(test_losses),
+		cmocka_unit_test(test_inside),
 		cmocka_unit_test_setup_teardown(test_other_side, setup,
 		    fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_forced, setup,
