@@ -122,7 +122,7 @@ add(struct cdb_make *m, const char *key, const char *value, size_t len,
 /* 0, or -1 with errno. */
 static int
 add_records(struct cdb_make *m, const struct source *s, const char *meta,
-    uint64_t *size)
+    uint64_t *size, const struct report *r)
 {
 	char value[RECORD_MAX];
 	size_t i, n;
@@ -130,6 +130,7 @@ add_records(struct cdb_make *m, const struct source *s, const char *meta,
 	if (add(m, META_KEY, meta, strlen(meta), size) == -1)
 		return -1;
 	for (i = 0; i < s->n; i++) {
+		report_progress(r, s->id, "writing", i, i, s->n);
 		n = encode(value, &s->entries[i]);
 		if (n == 0) {
 			errno = EMSGSIZE;
@@ -159,24 +160,28 @@ put_size(int fd, const char *meta, uint64_t size)
 
 /* The whole file but its rights. 0, or -1 with errno. */
 static int
-write_cdb(int fd, const struct source *s)
+write_cdb(int fd, const struct source *s, const struct report *report)
 {
 	uint64_t size = CDB_TOC;
 	struct cdb_make m;
 	char *meta = meta_text(s);
-	int r;
+	int r, saved;
 
 	if (meta == NULL)
 		return -1;
 	r = cdb_make_start(&m, fd);
 	if (r == 0)
-		r = add_records(&m, s, meta, &size);
+		r = add_records(&m, s, meta, &size, report);
+	saved = errno;
 	/* finish frees the index even when a record could not be added */
-	if (cdb_make_finish(&m) == -1)
+	if (cdb_make_finish(&m) == -1 && r == 0) {
+		saved = errno;
 		r = -1;
-	if (r == 0)
-		r = put_size(fd, meta, size);
+	}
+	if (r == 0 && (r = put_size(fd, meta, size)) == -1)
+		saved = errno;
 	free(meta);
+	errno = saved;
 	return r;
 }
 
@@ -190,13 +195,14 @@ set_rights(int fd, gid_t gid)
 
 /* Every record reads back as it was given. */
 static bool
-reads_back(struct list *l, const struct source *s)
+reads_back(struct list *l, const struct source *s, const struct report *r)
 {
 	char value[RECORD_MAX];
 	const char *key;
 	size_t i, n;
 
 	for (i = 0; i < s->n; i++) {
+		report_progress(r, s->id, "checking", i, i, s->n);
 		if (i + AHEAD < s->n)
 			list_ahead(l, s->entries[i + AHEAD].key);
 		key = s->entries[i].key;
@@ -208,10 +214,11 @@ reads_back(struct list *l, const struct source *s)
 }
 
 static int
-read_back(int dirfd, const struct source *s, struct list_error *e)
+read_back(int dirfd, const struct source *s, const struct report *r)
 {
-	struct list *l = list_open(dirfd, s->id, e);
-	bool good = l != NULL && reads_back(l, s);
+	struct list_error e;
+	struct list *l = list_open(dirfd, s->id, &e);
+	bool good = l != NULL && reads_back(l, s, r);
 
 	list_close(l);
 	if (good)
@@ -223,16 +230,17 @@ read_back(int dirfd, const struct source *s, struct list_error *e)
 /* Written, read back and on the disk, which works while we read. */
 static int
 write_list(int fd, int dirfd, const struct source *s, gid_t gid,
-    struct list_error *e)
+    const struct report *r)
 {
-	if (write_cdb(fd, s) == -1 || set_rights(fd, gid) == -1)
+	if (write_cdb(fd, s, r) == -1 || set_rights(fd, gid) == -1)
 		return -1;
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	return read_back(dirfd, s, e) == -1 ? -1 : fsync(fd);
+	return read_back(dirfd, s, r) == -1 ? -1 : fsync(fd);
 }
 
 int
-build_list(int dirfd, const struct source *s, gid_t gid, struct list_error *e)
+build_list(int dirfd, const struct source *s, gid_t gid,
+    const struct report *report, struct list_error *e)
 {
 	char name[32];
 	int fd, r, saved;
@@ -240,7 +248,7 @@ build_list(int dirfd, const struct source *s, gid_t gid, struct list_error *e)
 	snprintf(name, sizeof(name), "%s.cdb", list_name(s->id));
 	fd = openat(dirfd, name,
 	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = fd == -1 ? -1 : write_list(fd, dirfd, s, gid, e);
+	r = fd == -1 ? -1 : write_list(fd, dirfd, s, gid, report);
 	saved = errno;
 	if (fd != -1 && close(fd) == -1 && r == 0) {
 		saved = errno;
@@ -249,8 +257,9 @@ build_list(int dirfd, const struct source *s, gid_t gid, struct list_error *e)
 	if (saved == EBADMSG) {
 		list_error_set(e, name, 0, "it does not read back as written");
 		saved = EIO;
-	} else
+	} else {
 		list_error_set(e, name, 0, "%s", strerror(saved));
+	}
 	errno = saved;
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 struct list_error;
+struct report;
 struct source;
 
 /*
@@ -12,7 +13,8 @@ struct source;
  * is sorted and merged. It is complete, verified and synced, or -1 with the
  * error filled and errno kept. The same source gives the same octets.
  */
-int build_list(int dirfd, const struct source *, gid_t, struct list_error *);
+int build_list(int dirfd, const struct source *, gid_t, const struct report *,
+    struct list_error *);
 
 /* The lines "source FILE DIGEST" of @meta; to be freed. */
 char *build_sources(const struct source *);

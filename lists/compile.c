@@ -84,6 +84,8 @@ compile_init(struct compile *c, const struct list_compile *ask, bool write)
 	c->report.send = ask->report;
 	c->report.arg = ask->report_arg;
 	c->report.dir = ask->source_dir;
+	c->report.progress = ask->progress;
+	c->report.progress_arg = ask->progress_arg;
 	c->now = (int64_t)time(NULL);
 	for (i = 0; i < LIST_COUNT; i++)
 		source_init(&c->source[i], (enum list_id)i);
@@ -299,7 +301,8 @@ write_lists(struct compile *c, int dirfd, struct list_error *e)
 
 	for (i = 0; i < LIST_COUNT && r == 0; i++) {
 		if (c->built & BIT(i)) {
-			r = build_list(dirfd, &c->source[i], c->ask->gid, e);
+			r = build_list(dirfd, &c->source[i], c->ask->gid,
+			    &c->report, e);
 			source_free(&c->source[i]);
 			continue;
 		}

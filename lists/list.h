@@ -366,6 +366,14 @@ struct list_compile {
 	/* Each message as it is found; warning or error. */
 	void (*report)(void *, bool warning, const struct list_error *);
 	void *report_arg;
+
+	/*
+	 * Now and then while a long list is read, written or checked: what is
+	 * done, and how much of all. NULL: nobody looks on.
+	 */
+	void (*progress)(void *, enum list_id, const char *what, size_t done,
+	    size_t all);
+	void *progress_arg;
 };
 
 enum compile_outcome {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lists/list.h"
 #include "lists/report.h"
 
 static void
@@ -87,4 +86,12 @@ report_pass(struct report *r, const struct list_error *e)
 	r->errors++;
 	if (r->send != NULL)
 		r->send(r->arg, false, e);
+}
+
+void
+report_progress(const struct report *r, enum list_id id, const char *what,
+    size_t step, size_t done, size_t all)
+{
+	if (step % PROGRESS_STEP == 0 && step > 0 && r->progress != NULL)
+		r->progress(r->progress_arg, id, what, done, all);
 }

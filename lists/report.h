@@ -8,13 +8,20 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-struct list_error;
+#include "lists/list.h"
+
+#define PROGRESS_STEP 65536 /* lines or records from one call to the next */
 
 struct report {
 	void (*send)(void *, bool warning, const struct list_error *);
 	void *arg;
 	const char *dir; /* source_dir, put before relative file names */
 	unsigned errors;
+
+	/* As in struct list_compile. */
+	void (*progress)(void *, enum list_id, const char *what, size_t done,
+	    size_t all);
+	void *progress_arg;
 };
 
 /* file is relative to dir when dir is set; NULL is the folder itself. */
@@ -28,5 +35,9 @@ void list_error_set(struct list_error *, const char *file, unsigned line,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Pass on one that list_error_set has filled. */
 void report_pass(struct report *, const struct list_error *);
+
+/* Tell whoever looks on how far we are; step counts the calls. */
+void report_progress(const struct report *, enum list_id, const char *what,
+    size_t step, size_t done, size_t all);
 
 #endif

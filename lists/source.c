@@ -268,7 +268,7 @@ source_parse_text(struct source *s, const char *name, const char *text,
     size_t size, struct report *r)
 {
 	const char *file = arena_copy(&s->strings, name, strlen(name));
-	const char *end = text + size, *eol;
+	const char *begin = text, *end = text + size, *eol;
 	uint32_t line = 0;
 	size_t len;
 	bool dos = false;
@@ -291,6 +291,8 @@ source_parse_text(struct source *s, const char *name, const char *text,
 		}
 		if (check_octets(file, line, text, len, r))
 			parse_line(s, file, line, text, len, r);
+		report_progress(r, s->id, "reading", line,
+		    (size_t)(text - begin), size);
 	}
 }
 

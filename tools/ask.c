@@ -6,14 +6,47 @@
 #include <err.h>
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/ask.h"
 #include "worker/settings.h"
+
+/* One line on a terminal, and only of what takes its time. */
+static struct {
+	struct timespec begun;
+	bool shown;
+} progress;
+
+static void
+progress_show(void *arg, enum list_id id, const char *what, size_t done,
+    size_t all)
+{
+	struct timespec now;
+
+	(void)arg;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - progress.begun.tv_sec <
+	    1 + (now.tv_nsec < progress.begun.tv_nsec))
+		return;
+	progress.shown = true;
+	fprintf(stderr, "\r%s: %s, %zu %%   ", list_name(id), what,
+	    done * 100 / all);
+}
+
+/* Make room for whatever else is said. */
+static void
+progress_clear(void)
+{
+	if (progress.shown)
+		fprintf(stderr, "\r%40s\r", "");
+	progress.shown = false;
+}
 
 static void
 report_list(void *arg, bool warning, const struct list_error *e)
@@ -21,6 +54,7 @@ report_list(void *arg, bool warning, const struct list_error *e)
 	const char *kind = warning ? "warning: " : "";
 
 	(void)arg;
+	progress_clear();
 	if (e->line == 0)
 		fprintf(stderr, "%s: %s%s\n", e->file, kind, e->text);
 	else
@@ -77,11 +111,17 @@ ask_init(struct ask *a, const struct settings *set)
 	c->lmtp_sockets = set->lmtp_sockets.item;
 	c->nlmtp_sockets = set->lmtp_sockets.n;
 	c->report = report_list;
+	if (isatty(STDERR_FILENO)) {
+		clock_gettime(CLOCK_MONOTONIC, &progress.begun);
+		c->progress = progress_show;
+	}
+	signal(SIGXFSZ, SIG_IGN); /* a limit is told like a full disk */
 }
 
 void
 ask_free(struct ask *a)
 {
+	progress_clear();
 	free(a->listen);
 }
 
@@ -102,6 +142,7 @@ ask_status(enum compile_outcome outcome, int error)
 		return EX_NOPERM;
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 	case EIO:
 		return EX_IOERR;
 	default:

@@ -417,6 +417,48 @@ test_prune(void **state)
 	assert_true(exists(f, "generations/4"));
 }
 
+/* Rising within each kind of work, and told often enough to be of use. */
+static void
+note_progress(void *arg, enum list_id id, const char *what, size_t done,
+    size_t all)
+{
+	static const char *last;
+	static size_t last_done;
+	char *told = arg;
+
+	assert_int_equal(id, LIST_RECIPIENTS);
+	assert_in_range(done, 1, all);
+	if (last == NULL || strcmp(last, what) != 0) {
+		strlcat(told, what, 64);
+		strlcat(told, " ", 64);
+	} else {
+		assert_true(done > last_done);
+	}
+	last = what;
+	last_done = done;
+}
+
+static void
+test_progress(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], told[64] = "";
+	FILE *out;
+	int i;
+
+	fixture_write(f, "banned", "192.0.2.1\n");
+	snprintf(path, sizeof(path), "%s/recipients", f->source);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	for (i = 0; i < 140000; i++)
+		fprintf(out, "u%d@example.org\n", i);
+	assert_int_equal(fclose(out), 0);
+	f->ask.progress = note_progress;
+	f->ask.progress_arg = told;
+	assert_int_equal(fixture_compile(f), COMPILE_DONE);
+	assert_string_equal(told, "reading writing checking ");
+}
+
 /* Only a list that is named is taken from its source. */
 static void
 test_named(void **state)
@@ -596,6 +638,7 @@ main(void)
 		TEST(test_leftovers),
 		TEST(test_killed),
 		TEST(test_prune),
+		TEST(test_progress),
 		TEST(test_named),
 		TEST(test_previous),
 		TEST(test_check),
