@@ -264,7 +264,12 @@ def test_a_list_that_is_cut_under_a_running_session(gateway):
         except (OSError, AssertionError):
             pass
         assert all(t is None or t[0] in "24" for t in told), told
-    assert asked(gateway, "u1@example.org").startswith("451 ")
+    with gateway.connect() as c:
+        reply = c.reply()
+        if reply.startswith("220 "):  # a worker that had it open before
+            assert c.say("EHLO x.example").startswith("250")
+            reply = rcpt(c, "u1@example.org")
+        assert reply[:4] in ("421 ", "451 "), reply
     assert gateway.wait_event("list")
 
 
