@@ -20,7 +20,8 @@
 #include "lists/lookup.h"
 #include "lists/source.h"
 
-#define AHEAD 16 /* records whose places are fetched beforehand */
+#define AHEAD	  16	  /* records whose places are fetched beforehand */
+#define DISK_STEP 1000000 /* records after which the disk is set to work */
 
 static size_t
 encode(char value[RECORD_MAX], const struct entry *e)
@@ -119,6 +120,13 @@ add(struct cdb_make *m, const char *key, const char *value, size_t len,
 	return cdb_make_add(m, key, (unsigned)klen, value, (unsigned)len);
 }
 
+/* What is written so far may go to the disk while we go on. */
+static void
+start_disk(int fd)
+{
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /* 0, or -1 with errno. */
 static int
 add_records(struct cdb_make *m, const struct source *s, const char *meta,
@@ -131,6 +139,8 @@ add_records(struct cdb_make *m, const struct source *s, const char *meta,
 		return -1;
 	for (i = 0; i < s->n; i++) {
 		report_progress(r, s->id, "writing", i, i, s->n);
+		if (i % DISK_STEP == DISK_STEP - 1)
+			start_disk(m->cdb_fd);
 		n = encode(value, &s->entries[i]);
 		if (n == 0) {
 			errno = EMSGSIZE;
@@ -234,7 +244,7 @@ write_list(int fd, int dirfd, const struct source *s, gid_t gid,
 {
 	if (write_cdb(fd, s, r) == -1 || set_rights(fd, gid) == -1)
 		return -1;
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	start_disk(fd);
 	return read_back(dirfd, s, r) == -1 ? -1 : fsync(fd);
 }
 
