@@ -71,7 +71,7 @@ list_status(const struct generation *g, enum list_id id, const char *source_dir,
     struct list_error *e)
 {
 	const struct list *l = generation_list(g, id);
-	struct report r = { keep_first, e, source_dir, 0 };
+	struct report r = { .send = keep_first, .arg = e, .dir = source_dir };
 	char digest[DIGEST_MAX];
 	struct source now;
 	size_t i;
