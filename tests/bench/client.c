@@ -225,6 +225,8 @@ flush(struct client *c)
 static void
 send_parts(struct client *c, char *a, size_t an, char *b, size_t bn)
 {
+	if (c->job->pause_us > 0 && c->step != STEP_DOT)
+		usleep((useconds_t)c->job->pause_us);
 	c->out[0].iov_base = a;
 	c->out[0].iov_len = an;
 	c->out[1].iov_base = b;

@@ -31,6 +31,7 @@ struct job {
 	struct net_source *from;
 	int epfd;
 	bool pipeline;
+	int64_t pause_us; /* before each command; all sessions stand still */
 	int reject_code;
 	int messages; /* in one session */
 	int recipients;

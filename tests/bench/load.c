@@ -57,7 +57,8 @@ enum {
 	OPT_LEDGER = 256,
 	OPT_RETRIES,
 	OPT_FROM,
-	OPT_TO
+	OPT_TO,
+	OPT_PAUSE
 };
 
 static const struct option longopts[] = {
@@ -78,6 +79,7 @@ static const struct option longopts[] = {
 	{ "retries", required_argument, NULL, OPT_RETRIES },
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "to", required_argument, NULL, OPT_TO },
+	{ "pause", required_argument, NULL, OPT_PAUSE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -90,7 +92,7 @@ usage(void)
 	    "[-r recipients]\n"
 	    "            [-S seconds] [-t session-seconds] [-b source[/len]]\n"
 	    "            [-e code] [-H hold-seconds] [-k newcomers]\n"
-	    "            [--from address] [--to address]\n"
+	    "            [--from address] [--to address] [--pause seconds]\n"
 	    "            [--ledger file] [--retries number] address:port\n");
 	exit(2);
 }
@@ -206,6 +208,9 @@ option_session(struct load *l, int ch, const char *arg)
 	case OPT_TO:
 		job->recipient = mailbox(arg);
 		break;
+	case OPT_PAUSE:
+		job->pause_us = seconds(arg);
+		break;
 	default:
 		option_run(l, ch, arg);
 	}
@@ -221,6 +226,8 @@ options(struct load *l, int argc, char **argv)
 		option_session(l, ch, optarg);
 	if (argc - optind != 1)
 		usage();
+	if (l->job.pause_us > 0 && l->opt.concurrency > 1)
+		errx(2, "--pause is for one session at a time");
 	if (net_endpoint(&l->job.to, argv[optind]) == -1)
 		err(2, "%s", argv[optind]);
 	if ((int64_t)l->opt.sessions * l->job.messages > UINT32_MAX)

@@ -134,6 +134,22 @@ net_listen(const struct sockaddr_storage *ss, bool nonblocking)
 	return bad(saved);
 }
 
+int
+net_receive(const struct sockaddr_storage *ss)
+{
+	int fd, saved;
+
+	fd = socket(ss->ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (fd == -1)
+		return -1;
+	if (bind(fd, generic(ss), length(ss)) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	return bad(saved);
+}
+
 /* The port is chosen at connect(2), so that each address has them all. */
 static int
 bind_source(int fd, struct net_source *from)

@@ -27,6 +27,9 @@ int net_source(struct net_source *, const char *text);
 /* A listening socket, or -1 with errno. */
 int net_listen(const struct sockaddr_storage *, bool nonblocking);
 
+/* A non-blocking socket for datagrams to an address, or -1 with errno. */
+int net_receive(const struct sockaddr_storage *);
+
 /* A non-blocking socket on its way to an address, or -1 with errno. */
 int net_connect(const struct sockaddr_storage *, struct net_source *);
 
