@@ -20,6 +20,8 @@
 #define TICK_MS	   100
 #define TRY_TICKS  5 /* of the first try; doubled with each */
 #define TRIES_MOST 50
+/* dns_getdn of udns ends a name of 256 octets one octet behind its buffer. */
+#define DN_ROOM (DNS_MAXDN + 1)
 
 struct question {
 	struct question *next;
@@ -82,10 +84,12 @@ static void
 take_name(struct dns_answer *a, const struct dns_parse *p,
     const struct dns_rr *rr)
 {
-	unsigned char dn[DNS_MAXDN];
+	unsigned char dn[DN_ROOM];
 	const unsigned char *cur = rr->dnsrr_dptr;
+	int len;
 
-	if (dns_getdn(p->dnsp_pkt, &cur, p->dnsp_end, dn, sizeof(dn)) <= 0)
+	len = dns_getdn(p->dnsp_pkt, &cur, p->dnsp_end, dn, DNS_MAXDN);
+	if (len <= 0 || len > DNS_MAXDN)
 		return;
 	if (a->n == DNS_NAMES)
 		a->more = true;
@@ -200,10 +204,10 @@ dns_parse_packet(const unsigned char *packet, size_t len, int type,
     struct dns_answer *a)
 {
 	const unsigned char *cur = packet + DNS_HSIZE, *end = packet + len;
-	unsigned char question[DNS_MAXDN];
+	unsigned char question[DN_ROOM];
 
 	if (len < DNS_HSIZE ||
-	    dns_getdn(packet, &cur, end, question, sizeof(question)) <= 0)
+	    dns_getdn(packet, &cur, end, question, DNS_MAXDN) <= 0)
 		return -1;
 	return parse(question, packet, cur, end, type, a);
 }

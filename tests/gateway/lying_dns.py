@@ -267,6 +267,7 @@ ODD_NAMES = {
     "slash": [b"a/b", b"example"],
     "equals": [b"a=b", b"example"],
     "long": [b"x" * 63] * 3 + [b"x" * 61],    # 255 octets: the most
+    "256": [b"x" * 63] * 3 + [b"x" * 62],     # one more: udns takes it
     "longer": [b"x" * 63] * 4 + [b"example"],  # 257 and more
     "all-octets": [bytes(range(0, 60)), bytes(range(200, 256)), b"example"],
     "root": [],
