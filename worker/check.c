@@ -166,6 +166,7 @@ check_connect(struct peer *peer, const struct settings *set,
 		found[CHECK_REHEARSAL].found = V_NEXT;
 	soften_unknown(peer, set, &found[CHECK_RDNS]);
 	soften_unknown(peer, set, &found[CHECK_DNSBL]);
+	soften_unknown(peer, set, &found[CHECK_REHEARSAL]);
 }
 
 const struct finding *

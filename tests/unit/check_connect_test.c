@@ -319,7 +319,12 @@ static const struct {
 	    { V_NEXT, V_NEXT, V_NEXT, V_DEFER, V_REJECT } },
 	{ &pass, { STRANGER, &none, ".?" },
 	    { V_NEXT, V_NEXT, V_NEXT, V_NEXT, V_NEXT } },
-	/* nor is it where the refusal is softened: it stays the same one */
+	/* softened like any other */
+	{ &early, { STRANGER, &rdns_unasked, ".L" },
+	    { V_NEXT, V_DEFER, V_UNKNOWN, V_NEXT, V_DEFER } },
+	{ &warn_dnsbl, { STRANGER, &rdns_unasked, "L" },
+	    { V_NEXT, V_DEFER, V_UNKNOWN, V_DEFER, V_NEXT } },
+	/* nor is it news where the refusal is softened: it stays the same one */
 	{ &early, { STRANGER, &rdns_unasked, "LL" },
 	    { V_NEXT, V_DEFER, V_UNKNOWN, V_DEFER, V_NEXT } },
 	{ &warn_dnsbl, { STRANGER, &none, ".L" },
