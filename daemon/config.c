@@ -609,6 +609,9 @@ row_free(struct settings *set, const struct config_row *row)
 	case ROW_LOCALS:
 		strings_free((struct strings *)place);
 		break;
+	case ROW_PREFIXES:
+		free(((struct prefixes *)place)->item);
+		break;
 	default:
 		break;
 	}
@@ -634,7 +637,6 @@ settings_free(struct settings *set)
 	for (i = 0; i < set->nnameservers; i++)
 		free(set->nameservers[i].text);
 	free(set->nameservers);
-	free(set->protect);
 	free(set->path);
 	free(set);
 }

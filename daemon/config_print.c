@@ -55,16 +55,16 @@ print_endpoints(FILE *f, const struct endpoint *list, size_t n)
 }
 
 static void
-print_protect(FILE *f, const struct settings *set)
+print_prefixes(FILE *f, const struct prefixes *list)
 {
 	char text[PREFIX_TEXT_MAX];
 	size_t i;
 
 	putc('{', f);
-	for (i = 0; i < set->nprotect; i++) {
+	for (i = 0; i < list->n; i++) {
 		if (i > 0)
 			fputs(", ", f);
-		print_string(f, prefix_format(&set->protect[i], text));
+		print_string(f, prefix_format(&list->item[i], text));
 	}
 	putc('}', f);
 }
@@ -138,7 +138,7 @@ print_value(FILE *f, const void *base, const struct config_row *row)
 		print_endpoints(f, set->listen, set->nlisten);
 		break;
 	case ROW_PREFIXES:
-		print_protect(f, set);
+		print_prefixes(f, place);
 		break;
 	case ROW_ENDPOINTS:
 		print_endpoints(f, set->nameservers, set->nnameservers);

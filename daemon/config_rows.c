@@ -19,6 +19,7 @@ static const char *const places[] = { "greeting", "rcpt", NULL };
 static const char *const unknowns[] = { "pass", "defer", NULL };
 static const char *const requires[] = { "none", "name", "resolves", "matches",
 	NULL };
+static const char *const line_ends[] = { "refuse", "normalise", NULL };
 static const char *const levels[] = { "off", "optional", "required", NULL };
 static const char *const things[] = { "client", "name", "helo", "sender",
 	NULL };
@@ -63,6 +64,12 @@ const struct config_row config_rows[] = {
 	    "550", 550, 551, NULL },
 	{ NULL, NULL, "forward_code", ROW_INT, AT(forward_code),
 	    "251", 250, 251, NULL },
+	{ NULL, NULL, "bare_line_ends", ROW_WORD, AT(bare_ends),
+	    "refuse", 0, 0, line_ends },
+	{ NULL, NULL, "bare_line_ends_bdat", ROW_WORD, AT(bare_ends_bdat),
+	    "normalise", 0, 0, line_ends },
+	{ NULL, NULL, "normalise_from", ROW_PREFIXES, AT(normalise_from),
+	    NULL, 0, 4096, NULL },
 
 	{ "workers", NULL, "min", ROW_INT, AT(workers.min),
 	    "8", 1, 16384, NULL },
@@ -75,6 +82,8 @@ const struct config_row config_rows[] = {
 
 	{ "limits", NULL, "message_bytes", ROW_SIZE, AT(limits.message_bytes),
 	    "52428800", 65536, INT_31, NULL },
+	{ "limits", NULL, "line_bytes", ROW_SIZE, AT(limits.line_bytes),
+	    "1048576", 998, INT_31, NULL },
 	{ "limits", NULL, "recipients", ROW_INT, AT(limits.recipients),
 	    "1000", 1, 100000, NULL },
 	{ "limits", NULL, "per_client", ROW_INT, AT(limits.per_client),

@@ -22,7 +22,7 @@ enum row_kind {
 	ROW_SOCKETS,   /* struct strings, absolute, short enough to connect */
 	ROW_LOCALS,    /* struct strings, local parts */
 	ROW_LISTEN,    /* listen and nlisten */
-	ROW_PREFIXES,  /* protect and nprotect */
+	ROW_PREFIXES,  /* struct prefixes */
 	ROW_ENDPOINTS, /* nameservers and nnameservers */
 	ROW_WORDS,     /* unsigned, a bit for each word of words */
 	ROW_REPLIES,   /* replies and nreplies of a zone */

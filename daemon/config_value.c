@@ -343,8 +343,8 @@ add_nameserver(struct settings *set, const struct config_row *row,
 }
 
 static int
-add_prefix(struct settings *set, const struct config_row *row, const char *text,
-    char why[CONFIG_WHY_MAX])
+add_prefix(struct prefixes *list, const struct config_row *row,
+    const char *text, char why[CONFIG_WHY_MAX])
 {
 	char clean[PREFIX_TEXT_MAX];
 	struct prefix p;
@@ -357,12 +357,12 @@ add_prefix(struct settings *set, const struct config_row *row, const char *text,
 		return config_refuse(why,
 		    "\"%.120s\" is not a network: is %s meant?", text,
 		    prefix_format(&p, clean));
-	if (set->nprotect >= (size_t)row->most)
+	if (list->n >= (size_t)row->most)
 		return config_refuse(why, "more than %lld values",
 		    (long long)row->most);
-	set->protect = config_need(
-	    reallocarray(set->protect, set->nprotect + 1, sizeof(p)));
-	set->protect[set->nprotect++] = p;
+	list->item = config_need(
+	    reallocarray(list->item, list->n + 1, sizeof(p)));
+	list->item[list->n++] = p;
 	return 0;
 }
 
@@ -433,7 +433,7 @@ config_value(void *base, const struct config_row *row, const char *text,
 	case ROW_LISTEN:
 		return add_listen(base, row, text, why);
 	case ROW_PREFIXES:
-		return add_prefix(base, row, text, why);
+		return add_prefix(place, row, text, why);
 	case ROW_ENDPOINTS:
 		return add_nameserver(base, row, text, why);
 	case ROW_WORDS:

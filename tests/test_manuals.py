@@ -196,6 +196,8 @@ def reasons():
     words |= set(re.findall(r'"(hop-[a-z]+)"', text))
     words |= set(re.findall(r'\.unsure = "([a-z]+)"', text))
     words |= outcomes()
+    words |= set(re.findall(r'"([a-z]+)"', re.sub(
+        r"#include.*", "", source("worker/foreign.c"))))
     toks = tokens(text)
     for i, t in enumerate(toks):
         args = []
@@ -225,6 +227,7 @@ def test_every_reason_is_described_and_no_other():
 
 def test_every_end_of_a_session_is_described_and_no_other():
     text = source("worker/session.c", "worker/cmd_*.c")
+    text += source("worker/command.c")
     ends = set(re.findall(r'session_end\(s, "([a-z-]+)"', text))
     for pair in re.findall(r'session_cut_off\(s, r, "([a-z-]+)",\s*'
                            r'"([a-z-]+)"\)', text):

@@ -104,8 +104,8 @@ ask_init(struct ask *a, const struct settings *set)
 	c->source_dir = set->source_dir;
 	c->state_dir = set->state_dir;
 	c->gid = readers(set);
-	c->protect = set->protect;
-	c->nprotect = set->nprotect;
+	c->protect = set->protect.item;
+	c->nprotect = set->protect.n;
 	c->maildir_roots = set->maildir_roots.item;
 	c->nmaildir_roots = set->maildir_roots.n;
 	c->lmtp_sockets = set->lmtp_sockets.item;

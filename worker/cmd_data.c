@@ -21,25 +21,18 @@
 #define HOPS_MAX 100 /* RFC 5321, section 6.3 */
 
 /*
- * Read up to the end of data into the spool. What is too large is read and
- * dropped; a dot that may be the end already counts while it is not known, and
- * must not make a message too large. False: there was no end.
+ * Read up to the end of data into the spool. False: there was no end.
  */
 static bool
 receive(struct session *s)
 {
-	int64_t most = s->set->limits.message_bytes + DATA_END_OCTETS;
 	struct lineio *io = &s->io;
 	enum io_result r;
-	size_t n;
 
-	data_start(&s->scan);
+	intake_start(s, false);
 	for (;;) {
-		n = data_take(&s->scan, io->in + io->start,
+		io->start += intake_take(s, io->in + io->start,
 		    io->end - io->start);
-		if (s->scan.size <= most)
-			spool_add(s->spool, io->in + io->start, n);
-		io->start += n;
 		io->searched = io->start;
 		if (s->scan.done)
 			return true;
@@ -70,6 +63,8 @@ acceptable(struct session *s)
 		{ d->bare_cr, 550, "5.6.11", "bare-cr",
 		    "the message holds a bare CR" },
 		{ d->nul, 550, "5.6.0", "nul", "the message holds a NUL" },
+		{ d->longest > s->set->limits.line_bytes, 554, "5.6.0", "line",
+		    "a line of the message is longer than this host takes" },
 		{ d->received > HOPS_MAX, 554, "5.4.6", "hops",
 		    "too many hops: the message goes round in a loop" },
 		{ s->spool->error != 0, 452, "4.3.1", "spool",
@@ -165,6 +160,7 @@ log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
 	log_recipients(&l, &s->env);
 	log_text(&l, "message_id", s->scan.message_id);
 	log_number(&l, "size", s->scan.size);
+	log_text(&l, "mended", intake_mended(&s->intake));
 	log_text(&l, "next_hop", s->delivery.route.text);
 	log_text(&l, "reply", "250 2.0.0");
 	if (a->hop_code != 0)

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "worker/command.h"
+#include "worker/foreign.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 
@@ -71,12 +72,43 @@ is_printable(const char *p, size_t len)
 	return true;
 }
 
+/*
+ * A request of another protocol may carry lines for us further down, put there
+ * by somebody whom its sender should not have trusted: no more is read.
+ */
+static bool
+cut_off_foreign(struct session *s, const char *line, size_t len)
+{
+	const char *protocol = foreign_line(line, len);
+
+	if (protocol == NULL)
+		return false;
+	reply_refuse_as(s, "protocol", protocol, 554, "5.5.1",
+	    "this host speaks SMTP and nothing else", NULL);
+	session_end(s, "other-protocol");
+	return true;
+}
+
+bool
+command_may_begin(struct session *s, char first)
+{
+	struct reason why = { .code = foreign_octet(first) };
+
+	if (why.code == NULL)
+		return true;
+	reply_unspoken(s, "protocol", "reply", "drop", &why, NULL);
+	session_end(s, "other-protocol");
+	return false;
+}
+
 void
 command_run(struct session *s, const char *line, size_t len)
 {
 	const char *arg, *end = line + len, *verb_end;
 	const struct command *c;
 
+	if (cut_off_foreign(s, line, len))
+		return;
 	if (!is_printable(line, len) && s->phase != PH_REFUSED) {
 		reply(s, 500, "5.5.2",
 		    "the line holds control or 8-bit characters");
@@ -114,6 +146,8 @@ command_run(struct session *s, const char *line, size_t len)
 void
 command_too_long(struct session *s)
 {
+	if (cut_off_foreign(s, s->io.head, sizeof(s->io.head)))
+		return;
 	if (s->phase == PH_REFUSED)
 		say_refused(s);
 	else

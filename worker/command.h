@@ -4,6 +4,7 @@
 #ifndef LICTOR_COMMAND_H
 #define LICTOR_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct session;
@@ -12,6 +13,11 @@ struct session;
 void command_run(struct session *, const char *line, size_t len);
 /* A line that was longer than LINE_OCTETS has been skipped. */
 void command_too_long(struct session *);
+/*
+ * May a session begin with this octet? If not, the client speaks another
+ * protocol and is cut off without a word.
+ */
+bool command_may_begin(struct session *, char first);
 
 /*
  * The handlers, by file. arg is what stands behind the verb and one blank, up

@@ -80,6 +80,15 @@ header_octet(struct data_scan *d, char c)
 		d->line[d->line_len++] = c;
 }
 
+/* A CRLF was counted as the last two octets. */
+static void
+line_ends(struct data_scan *d)
+{
+	if (d->size - 2 - d->line_at > d->longest)
+		d->longest = d->size - 2 - d->line_at;
+	d->line_at = d->size;
+}
+
 /* The state machine, for one octet. */
 static void
 take_octet(struct data_scan *d, char c)
@@ -95,6 +104,8 @@ take_octet(struct data_scan *d, char c)
 		}
 		d->place = was == DATA_CR ? DATA_LINE_START : DATA_MIDDLE;
 		d->bare_lf |= was != DATA_CR;
+		if (was == DATA_CR)
+			line_ends(d);
 		d->size -= was == DATA_DOT; /* ".\n" is no end: a stuffed dot */
 	} else {
 		d->bare_cr |= was == DATA_CR || was == DATA_DOT_CR;
@@ -146,6 +157,77 @@ data_take(struct data_scan *d, const char *p, size_t len)
 	d->wire += (int64_t)i - (d->done ? DATA_END_OCTETS : 0);
 	return i;
 }
+
+/* ----------------------------------------------------------------- mending */
+
+void
+data_mend_start(struct data_mend *m, bool stuffed)
+{
+	memset(m, 0, sizeof(*m));
+	m->stuffed = m->may_dot = stuffed;
+}
+
+/* Is this dot one that the client put before a line's own? */
+static bool
+is_stuffed(struct data_mend *m, char c)
+{
+	bool stuffed = m->may_dot && c == '.';
+
+	m->may_dot = m->stuffed && c == '\n' && m->wire_cr;
+	m->wire_cr = c == '\r';
+	return stuffed;
+}
+
+static char *
+end_line(struct data_mend *m, char *o)
+{
+	m->cr = m->in_line = false;
+	*o++ = '\r';
+	*o++ = '\n';
+	return o;
+}
+
+size_t
+data_mend(struct data_mend *m, const char *in, size_t len, char *out)
+{
+	const char *end = in + len;
+	char *o = out;
+
+	for (; in < end; in++) {
+		bool after_cr = m->wire_cr;
+
+		if (is_stuffed(m, *in))
+			continue;
+		if (*in == '\n') {
+			m->bare_lf |= !after_cr;
+			o = end_line(m, o);
+			continue;
+		}
+		m->bare_cr |= after_cr;
+		if (*in == '\r') {
+			m->cr = true;
+			continue;
+		}
+		if (m->cr)
+			o = end_line(m, o);
+		if (*in == '.' && !m->in_line)
+			*o++ = '.';
+		m->in_line = true;
+		*o++ = *in;
+	}
+	return (size_t)(o - out);
+}
+
+size_t
+data_mend_end(struct data_mend *m, char *out)
+{
+	if (!m->cr && !m->in_line)
+		return 0;
+	m->bare_cr |= m->wire_cr;
+	return (size_t)(end_line(m, out) - out);
+}
+
+/* -------------------------------------------------------------- unstuffing */
 
 void
 data_unstuff_start(struct data_unstuff *u)

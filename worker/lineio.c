@@ -142,10 +142,15 @@ find_crlf(struct lineio *io)
 	return NULL;
 }
 
-/* Nothing of an overlong line is kept but its last octet: it may be a CR. */
+/*
+ * Of an overlong line nothing is kept but how it begins, and its last octet:
+ * it may be a CR.
+ */
 static void
 forget_line(struct lineio *io)
 {
+	if (!io->skipping)
+		memcpy(io->head, io->in + io->start, sizeof(io->head));
 	io->skipping = true;
 	io->start = io->end - 1;
 	io->searched = io->start;
@@ -171,5 +176,7 @@ io_line(struct lineio *io, int64_t deadline_ms, const char **line, size_t *len)
 	io->start = io->searched = (size_t)(cr + 2 - io->in);
 	skipped = io->skipping;
 	io->skipping = false;
+	if (!skipped && *len + 2 > LINE_OCTETS)
+		memcpy(io->head, *line, sizeof(io->head));
 	return skipped || *len + 2 > LINE_OCTETS ? IO_LONG : IO_OK;
 }

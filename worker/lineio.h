@@ -18,6 +18,7 @@ struct waiting;
  * extensions add; long addresses are common, so there is room.
  */
 #define LINE_OCTETS 2048
+#define LINE_HEAD   16
 
 enum io_result {
 	IO_OK,
@@ -38,6 +39,7 @@ struct lineio {
 	size_t searched; /* up to here there is no line end */
 	size_t out_len;
 	char out[4096];
+	char head[LINE_HEAD]; /* how the line that was too long begins */
 	char in[65536];
 };
 

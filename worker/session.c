@@ -182,6 +182,22 @@ too_many_errors(struct session *s)
 	return false;
 }
 
+/* The first octet, with what else is there. False: nobody to talk to. */
+static bool
+hear_first(struct session *s)
+{
+	enum io_result r = IO_OK;
+
+	if (s->io.start == s->io.end)
+		r = io_fill(&s->io,
+		    session_deadline(s, s->set->timeouts.command_secs));
+	if (r != IO_OK) {
+		session_cut_off(s, r, "timeout", "lost");
+		return false;
+	}
+	return command_may_begin(s, s->io.in[s->io.start]);
+}
+
 static void
 converse(struct session *s)
 {
@@ -189,6 +205,8 @@ converse(struct session *s)
 	const char *line;
 	size_t len;
 
+	if (!hear_first(s))
+		return;
 	while (!s->over) {
 		r = io_line(&s->io,
 		    session_deadline(s, s->set->timeouts.command_secs), &line,

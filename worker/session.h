@@ -13,6 +13,7 @@
 #include "worker/data.h"
 #include "worker/deliver.h"
 #include "worker/dnsbl.h"
+#include "worker/intake.h"
 #include "worker/lineio.h"
 #include "worker/peer.h"
 #include "worker/wait.h"
@@ -77,6 +78,7 @@ struct session {
 	struct rdns rdns;
 	struct dnsbl dnsbl; /* its first members are the worker's */
 	struct data_scan scan;
+	struct intake intake;
 };
 
 /*

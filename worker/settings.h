@@ -25,6 +25,11 @@ struct strings {
 	size_t n;
 };
 
+struct prefixes {
+	struct prefix *item;
+	size_t n;
+};
+
 struct endpoint {
 	struct addr addr;
 	uint16_t port;
@@ -56,6 +61,12 @@ enum test_place {
 enum test_unknown {
 	UNKNOWN_PASS,
 	UNKNOWN_DEFER
+};
+
+/* What becomes of a CR or LF in a message that is not of a CRLF. */
+enum line_ends {
+	ENDS_REFUSE,
+	ENDS_NORMALISE
 };
 
 enum rdns_require {
@@ -117,8 +128,7 @@ struct settings {
 	char *pid_file;
 	struct strings maildir_roots;
 	struct strings lmtp_sockets;
-	struct prefix *protect;
-	size_t nprotect;
+	struct prefixes protect;
 	struct endpoint *nameservers; /* of resolv.conf when none are set */
 	size_t nnameservers;
 	int dns_deadline_ms; /* for all DNS questions of one step together */
@@ -127,6 +137,8 @@ struct settings {
 	bool soft;	     /* every 5xx of ours becomes 4xx */
 	int moved_code;	     /* 550 or 551 */
 	int forward_code;    /* 251 or 250 */
+	enum line_ends bare_ends, bare_ends_bdat;
+	struct prefixes normalise_from; /* whose bare line ends are mended */
 
 	struct {
 		int min, max, spare;
@@ -135,10 +147,11 @@ struct settings {
 
 	struct {
 		int64_t message_bytes;
-		int recipients;	   /* in one transaction */
-		int per_client;	   /* sessions at once; 0: no limit */
-		int errors;	   /* replies 5xx in a session before 421 */
-		int idle_commands; /* commands without effect before 421 */
+		int64_t line_bytes; /* in one line of a message */
+		int recipients;	    /* in one transaction */
+		int per_client;	    /* sessions at once; 0: no limit */
+		int errors;	    /* replies 5xx in a session before 421 */
+		int idle_commands;  /* commands without effect before 421 */
 	} limits;
 
 	struct {

@@ -126,6 +126,7 @@ set_up(void)
 	set->moved_code = 551;
 	set->forward_code = 251;
 	set->limits.message_bytes = 65536;
+	set->limits.line_bytes = 10000;
 	set->limits.recipients = 5;
 	set->limits.errors = 20;
 	set->limits.idle_commands = 20;
@@ -227,6 +228,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		set_up();
 	gear.set.require_helo = data[0] & 1;
 	gear.set.soft = data[0] >> 1 & 1;
+	gear.set.bare_ends = data[0] >> 4 & 1 ? ENDS_NORMALISE : ENDS_REFUSE;
+	gear.set.bare_ends_bdat = data[0] >> 5 & 1 ? ENDS_NORMALISE :
+						     ENDS_REFUSE;
 	addr_parse(&addr, clients[data[0] >> 2 & 3]);
 	run(data + 1, size, &addr);
 	return 0;

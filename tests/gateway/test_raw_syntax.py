@@ -81,10 +81,6 @@ VERBS = [
     (b"MAILFROM:<a@b.example>\r\n", "500 5.5.2"),
     (b"MAIL-FROM:<a@b.example>\r\n", "500 5.5.2"),
     (b"RCPT: <alice@example.org>\r\n", "500 5.5.2"),
-    (b"GET / HTTP/1.0\r\n", "500 5.5.2"),
-    (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n",
-     "500 5.5.2 | 500 5.5.2 | 500 5.5.2"),
-    (b"CONNECT 127.0.0.1:25 HTTP/1.0\r\n", "500 5.5.2"),
     (b"250 ok\r\n", "500 5.5.2"),
     (b"PROXY TCP4 127.0.0.9 127.0.0.1 1 25\r\n", "500 5.5.2"),
     # Commands of others, none of them offered.

@@ -295,7 +295,7 @@ defaults(void **state)
 	assert_int_equal(set->nlisten, 2);
 	assert_int_equal(set->listen[1].port, 25);
 	assert_int_equal(set->listen[1].addr.family, 6);
-	assert_int_equal(set->nprotect, 2);
+	assert_int_equal(set->protect.n, 2);
 	assert_string_equal(set->open.item[1], "abuse");
 	assert_true(set->require_helo);
 	assert_false(set->soft);

@@ -238,6 +238,128 @@ test_unstuff_in_any_split(void **state)
 	}
 }
 
+/* ----------------------------------------------------------------- mending */
+
+#define DATA true
+#define BDAT false
+
+static const struct {
+	bool stuffed;
+	const char *in;
+	size_t len;
+	const char *out;
+	int flags;
+} mended[] = {
+	{ DATA, T(""), "", 0 },
+	{ DATA, T("a\r\n"), "a\r\n", 0 },
+	{ DATA, T("\r\n\r\n"), "\r\n\r\n", 0 },
+	{ DATA, T("a\r\n..b\r\n"), "a\r\n..b\r\n", 0 },
+	{ DATA, T("a\r\n.b\r\n"), "a\r\nb\r\n", 0 },
+	{ DATA, T("..\r\n...\r\n"), "..\r\n...\r\n", 0 },
+	/* each kind of line end is one line end */
+	{ DATA, T("a\nb\r\n"), "a\r\nb\r\n", BARE_LF },
+	{ DATA, T("a\rb\r\n"), "a\r\nb\r\n", BARE_CR },
+	{ DATA, T("a\r\r\nb\r\n"), "a\r\nb\r\n", BARE_CR },
+	{ DATA, T("a\r\r\r\r\n"), "a\r\n", BARE_CR },
+	{ DATA, T("a\r\rb\r\n"), "a\r\nb\r\n", BARE_CR },
+	{ DATA, T("a\n\nb\r\n"), "a\r\n\r\nb\r\n", BARE_LF },
+	{ DATA, T("a\n\rb\r\n"), "a\r\n\r\nb\r\n", BARE_CR | BARE_LF },
+	{ DATA, T("\r\n\r\r\n"), "\r\n\r\n", BARE_CR },
+	{ DATA, T("\n"), "\r\n", BARE_LF },
+	{ DATA, T("\rx"), "\r\nx\r\n", BARE_CR },
+	/* a dot behind a line end that was none is text */
+	{ DATA, T("a\n.\r\nb\r\n"), "a\r\n..\r\nb\r\n", BARE_LF },
+	{ DATA, T("a\r.\r\nb\r\n"), "a\r\n..\r\nb\r\n", BARE_CR },
+	{ DATA, T("a\n.\nb\r\n"), "a\r\n..\r\nb\r\n", BARE_LF },
+	{ DATA, T("a\r.\rb\r\n"), "a\r\n..\r\nb\r\n", BARE_CR },
+	{ DATA, T("a\n..b\r\n"), "a\r\n...b\r\n", BARE_LF },
+	/* and one behind a CRLF was stuffed, whatever comes then */
+	{ DATA, T("a\r\n.\nb\r\n"), "a\r\n\r\nb\r\n", BARE_LF },
+	{ DATA, T("a\r\n.\r\r\nb\r\n"), "a\r\n\r\nb\r\n", BARE_CR },
+	{ DATA, T("a\r\r\n.b\r\n"), "a\r\nb\r\n", BARE_CR },
+	{ DATA, T(".\nQUIT\r\n"), "\r\nQUIT\r\n", BARE_LF },
+	{ DATA, T(".\r.\r\n"), "\r\n..\r\n", BARE_CR },
+	/* in chunks no dot is stuffed, and the last line may have no end */
+	{ BDAT, T(""), "", 0 },
+	{ BDAT, T("a"), "a\r\n", 0 },
+	{ BDAT, T("a\r"), "a\r\n", BARE_CR },
+	{ BDAT, T("a\n"), "a\r\n", BARE_LF },
+	{ BDAT, T("."), "..\r\n", 0 },
+	{ BDAT, T(".\r\n"), "..\r\n", 0 },
+	{ BDAT, T("a\r\n.\r\nb"), "a\r\n..\r\nb\r\n", 0 },
+	{ BDAT, T("a\r\n..\r\n"), "a\r\n...\r\n", 0 },
+	{ BDAT, T("a\n.\nb\n"), "a\r\n..\r\nb\r\n", BARE_LF },
+	{ BDAT, T("a\r\r\n.\r\r\n"), "a\r\n..\r\n", BARE_CR },
+};
+
+static void
+mend(size_t i, size_t cut, size_t step)
+{
+	size_t len = mended[i].len, piece, n = 0, at = 0;
+	struct data_mend m;
+	char out[64], *room;
+
+	data_mend_start(&m, mended[i].stuffed);
+	while (at < len) {
+		piece = at == 0 && cut > 0 ? cut : step;
+		if (piece > len - at)
+			piece = len - at;
+		room = malloc(2 * piece + 4);
+		assert_non_null(room);
+		cut = data_mend(&m, mended[i].in + at, piece, room);
+		at += piece;
+		memcpy(out + n, room, cut);
+		n += cut;
+		free(room);
+	}
+	n += data_mend_end(&m, out + n);
+	out[n] = '\0';
+	if (strcmp(out, mended[i].out) != 0 ||
+	    m.bare_cr != ((mended[i].flags & BARE_CR) != 0) ||
+	    m.bare_lf != ((mended[i].flags & BARE_LF) != 0))
+		fail_msg("row %zu, step %zu: %s", i, step, out);
+}
+
+static void
+test_mend_in_any_split(void **state)
+{
+	size_t i, cut;
+
+	(void)state;
+	for (i = 0; i < NITEMS(mended); i++) {
+		mend(i, 0, 100);
+		mend(i, 0, 1);
+		mend(i, 0, 2);
+		for (cut = 1; cut < mended[i].len; cut++)
+			mend(i, cut, 100);
+	}
+}
+
+static void
+test_longest_line(void **state)
+{
+	static const struct {
+		const char *in;
+		int64_t longest;
+	} lines[] = {
+		{ ".\r\n", 0 },
+		{ "\r\n.\r\n", 0 },
+		{ "abc\r\nab\r\n\r\n.\r\n", 3 },
+		{ "a\r\n.abc\r\n.\r\n", 3 },
+		{ "a\r\n..\r\n.\r\n", 1 },
+		{ "a\r\n\r\nabcd\r\n.\r\n", 4 },
+	};
+	struct data_scan d;
+	size_t i, step;
+
+	(void)state;
+	for (i = 0; i < NITEMS(lines); i++)
+		for (step = 1; step < 30; step++) {
+			feed(&d, lines[i].in, strlen(lines[i].in), 0, step);
+			assert_int_equal(d.longest, lines[i].longest);
+		}
+}
+
 int
 main(void)
 {
@@ -245,6 +367,8 @@ main(void)
 		cmocka_unit_test(test_rows_in_any_split),
 		cmocka_unit_test(test_long_header),
 		cmocka_unit_test(test_unstuff_in_any_split),
+		cmocka_unit_test(test_mend_in_any_split),
+		cmocka_unit_test(test_longest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,7 @@ take_lines(char *out, size_t size)
 			continue;
 		case IO_LONG:
 			strlcat(out, "+", size);
+			strlcat(out, w.io.head[0] == 'x' ? "" : "?", size);
 			continue;
 		case IO_EOF:
 			strlcat(out, "$", size);
