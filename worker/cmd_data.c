@@ -3,7 +3,7 @@
  *
  * The message is read to its real end whatever is wrong with it, then refused
  * or handed over, and answered once. After that, whatever the answer, the
- * transaction is over.
+ * transaction is over. So it is with a message that came by BDAT.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -46,8 +46,8 @@ receive(struct session *s)
 }
 
 /* What speaks against the message itself, the first row that holds. */
-static bool
-acceptable(struct session *s)
+bool
+message_acceptable(struct session *s)
 {
 	const struct data_scan *d = &s->scan;
 
@@ -149,7 +149,7 @@ log_recipients(struct logline *l, const struct envelope *env)
 }
 
 static void
-log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
+log_message(struct session *s, const struct hop_answer *a)
 {
 	struct logline l;
 
@@ -165,13 +165,13 @@ log_message(struct session *s, const struct hop_answer *a, int64_t begun_ms)
 	log_text(&l, "reply", "250 2.0.0");
 	if (a->hop_code != 0)
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
-	log_number(&l, "ms", clock_ms() - begun_ms);
+	log_number(&l, "ms", clock_ms() - s->intake.begun_ms);
 	log_send(&l);
 }
 
 /* The message is complete and good: 250 only when the next hop has it. */
 static void
-hand_over(struct session *s, int64_t begun_ms)
+hand_over(struct session *s)
 {
 	char buf[MAILBOX_TEXT_MAX + 4 * NAME_TEXT_MAX + 256];
 	struct hop_answer answer;
@@ -189,22 +189,30 @@ hand_over(struct session *s, int64_t begun_ms)
 	}
 	s->messages++;
 	s->idle_commands = s->refused = 0;
-	log_message(s, &answer, begun_ms);
+	log_message(s, &answer);
 	reply(s, 250, "2.0.0", "delivered; ref %s", s->ref);
+}
+
+void
+message_end(struct session *s)
+{
+	if (s->intake.chunked)
+		intake_end(s);
+	if (message_acceptable(s))
+		hand_over(s);
+	session_reset(s);
 }
 
 void
 cmd_data(struct session *s, const char *arg, const char *end)
 {
-	int64_t begun_ms = clock_ms();
-
 	(void)arg;
 	(void)end;
 	reply(s, 354, NULL, "end the message with CRLF.CRLF");
 	atomic_store(&s->slot->phase, SLOT_DATA);
-	if (receive(s) && acceptable(s))
-		hand_over(s, begun_ms);
-	spool_reset(s->spool); /* its room on disk is given back */
-	session_reset(s);
+	if (receive(s))
+		message_end(s);
+	else
+		session_reset(s);
 	atomic_store(&s->slot->phase, SLOT_COMMAND);
 }

@@ -52,5 +52,6 @@ cmd_ehlo(struct session *s, const char *arg, const char *end)
 	reply_part(s, 250, 1, "SIZE %lld",
 	    (long long)s->set->limits.message_bytes);
 	reply_part(s, 250, 1, "8BITMIME");
+	reply_part(s, 250, 1, "CHUNKING");
 	reply_part(s, 250, 0, "ENHANCEDSTATUSCODES");
 }

@@ -48,7 +48,7 @@ cmd_help(struct session *s, const char *arg, const char *end)
 	(void)arg;
 	(void)end;
 	reply(s, 214, "2.0.0",
-	    "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT");
+	    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT");
 }
 
 void

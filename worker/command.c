@@ -20,6 +20,7 @@ static const struct command {
 	{ "MAIL", PH_HELLO, false, true, cmd_mail },
 	{ "RCPT", PH_MAIL | PH_RCPT, false, true, cmd_rcpt },
 	{ "DATA", PH_RCPT, false, false, cmd_data },
+	{ "BDAT", PH_RCPT | PH_BDAT, false, true, cmd_bdat },
 	{ "EHLO", PH_ANY, true, true, cmd_ehlo },
 	{ "HELO", PH_ANY, true, true, cmd_helo },
 	{ "RSET", PH_ANY, true, false, cmd_rset },
@@ -43,6 +44,8 @@ out_of_phase(struct session *s, const struct command *c)
 {
 	if (s->phase == PH_START)
 		reply(s, 503, "5.5.1", "say HELO or EHLO first");
+	else if (s->phase == PH_BDAT)
+		reply(s, 503, "5.5.1", "a message is coming in chunks");
 	else if (c->phases == PH_HELLO)
 		reply(s, 503, "5.5.1", "a transaction is open already");
 	else if (s->phase == PH_MAIL)
@@ -112,6 +115,8 @@ command_run(struct session *s, const char *line, size_t len)
 	if (!is_printable(line, len) && s->phase != PH_REFUSED) {
 		reply(s, 500, "5.5.2",
 		    "the line holds control or 8-bit characters");
+		if (len >= 4 && strncasecmp(line, "BDAT", 4) == 0)
+			session_end(s, "chunk"); /* what follows is no line */
 		return;
 	}
 	while (end > line && end[-1] == ' ')
@@ -128,12 +133,13 @@ command_run(struct session *s, const char *line, size_t len)
 		reply(s, 500, "5.5.2", "unknown command");
 		return;
 	}
-	if ((c->phases & s->phase) == 0) {
-		out_of_phase(s, c);
-		return;
-	}
 	for (arg = verb_end; arg < end && *arg == ' ';)
 		arg++;
+	if ((c->phases & s->phase) == 0) {
+		if (c->run != cmd_bdat || bdat_skip(s, arg, end))
+			out_of_phase(s, c);
+		return;
+	}
 	if (!c->has_arg && arg < end) {
 		reply(s, 501, "5.5.4", "%s takes no argument", c->verb);
 		return;

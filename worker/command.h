@@ -28,11 +28,23 @@ void cmd_ehlo(struct session *, const char *arg, const char *end);
 void cmd_mail(struct session *, const char *arg, const char *end);
 void cmd_rcpt(struct session *, const char *arg, const char *end);
 void cmd_data(struct session *, const char *arg, const char *end);
+void cmd_bdat(struct session *, const char *arg, const char *end);
 void cmd_rset(struct session *, const char *arg, const char *end);
 void cmd_noop(struct session *, const char *arg, const char *end);
 void cmd_vrfy(struct session *, const char *arg, const char *end);
 void cmd_expn(struct session *, const char *arg, const char *end);
 void cmd_help(struct session *, const char *arg, const char *end);
 void cmd_quit(struct session *, const char *arg, const char *end);
+
+/*
+ * A BDAT that is refused as a command: read its octets. False: the session is
+ * over, as it was said or as they did not come.
+ */
+bool bdat_skip(struct session *, const char *arg, const char *end);
+
+/* Is what is there of a message good so far? If not, it has been refused. */
+bool message_acceptable(struct session *);
+/* The message is complete: refuse it or hand it over, and forget it. */
+void message_end(struct session *);
 
 #endif

@@ -104,7 +104,7 @@ log_refusal(struct session *s, struct logline *l, const char *test,
 	session_log(s, l, "refuse");
 	session_log_name(s, l);
 	log_text(l, "helo", s->peer.helo);
-	if (s->phase & (PH_MAIL | PH_RCPT))
+	if (s->phase & PH_OPEN)
 		log_format(l, "from", "<%s>", s->peer.sender.text);
 	if (to != NULL)
 		log_format(l, "to", "<%s>", to);

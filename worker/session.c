@@ -18,6 +18,7 @@
 #include "worker/session.h"
 #include "worker/settings.h"
 #include "worker/slot.h"
+#include "worker/spool.h"
 
 #define REFUSALS_MOST 1000 /* without a message, 4xx as well */
 #define LINGER_MS     1000 /* for the client to read our last words */
@@ -64,6 +65,7 @@ void
 session_reset(struct session *s)
 {
 	deliver_abort(&s->delivery);
+	spool_reset(s->spool); /* its room on disk is given back */
 	memset(&s->peer.sender, 0, sizeof(s->peer.sender));
 	s->env.sender = "";
 	s->env.eight_bit = false;
@@ -71,7 +73,7 @@ session_reset(struct session *s)
 	s->env.rcpts_len = 0;
 	s->env.nrcpts = 0;
 	strlcpy(s->ref, s->id, sizeof(s->ref));
-	if (s->phase & (PH_MAIL | PH_RCPT))
+	if (s->phase & PH_OPEN)
 		s->phase = PH_HELLO;
 }
 

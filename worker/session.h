@@ -27,14 +27,16 @@ struct state;
 
 /* Where a session is: which commands may come. */
 enum phase {
-	PH_START = 1,	/* greeted; no HELO or EHLO yet */
-	PH_HELLO = 2,	/* no transaction */
-	PH_MAIL = 4,	/* MAIL was accepted, no recipient yet */
-	PH_RCPT = 8,	/* at least one recipient was accepted */
-	PH_REFUSED = 16 /* refused at the greeting: QUIT and no more */
+	PH_START = 1,	 /* greeted; no HELO or EHLO yet */
+	PH_HELLO = 2,	 /* no transaction */
+	PH_MAIL = 4,	 /* MAIL was accepted, no recipient yet */
+	PH_RCPT = 8,	 /* at least one recipient was accepted */
+	PH_REFUSED = 16, /* refused at the greeting: QUIT and no more */
+	PH_BDAT = 32	 /* a chunk was accepted, the last one was not yet */
 };
 
-#define PH_ANY (PH_START | PH_HELLO | PH_MAIL | PH_RCPT)
+#define PH_OPEN (PH_MAIL | PH_RCPT | PH_BDAT) /* a transaction is */
+#define PH_ANY	(PH_START | PH_HELLO | PH_OPEN)
 
 #define REF_TEXT_MAX 24
 
@@ -100,7 +102,7 @@ void session_cut_off(struct session *, enum io_result, const char *late,
 /* The deadline of something that may take secs, within the session's. */
 int64_t session_deadline(const struct session *, int secs);
 /*
- * Forget the transaction: after every end of data whatever the answer, after
+ * Forget the transaction and what was spooled of its message: after every end of data whatever the answer, after
  * RSET, HELO, EHLO and a lost client.
  */
 void session_reset(struct session *);

@@ -87,9 +87,9 @@ VERBS = [
     (b"STARTTLS\r\n", "500 5.5.2"),
     (b"AUTH PLAIN AGEAYg==\r\n", "500 5.5.2"),
     (b"AUTH LOGIN\r\n", "500 5.5.2"),
-    (b"BDAT 0 LAST\r\n", "500 5.5.2"),
-    (b"BDAT 5 LAST\r\nNOOP\r\n", "500 5.5.2 | 250 2.0.0"),
-    (b"BDAT -1\r\n", "500 5.5.2"),
+    (b"BDAT 0 LAST\r\n", "503 5.5.1"),
+    (b"BDAT 6 LAST\r\nNOOP\r\n", "503 5.5.1"),
+    (b"BDAT6 LAST\r\n", "500 5.5.2"),
     (b"XCLIENT ADDR=127.0.0.9\r\n", "500 5.5.2"),
     (b"XFORWARD ADDR=127.0.0.9\r\n", "500 5.5.2"),
     (b"ETRN example.org\r\n", "500 5.5.2"),
@@ -526,7 +526,8 @@ def test_ehlo_offers_what_is_implemented_and_helo_nothing(gateway):
         lines = c.expect("250")[0].split("\n")
         assert lines[0].split()[0] == "250-gw.example.org"
         assert {l[4:] for l in lines[1:]} == {
-            "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES"}
+            "PIPELINING", "SIZE 52428800", "8BITMIME", "CHUNKING",
+            "ENHANCEDSTATUSCODES"}
         c.send(b"HELO client.example\r\n")
         assert c.expect("250") == ["250 gw.example.org"]
         c.in_step()
