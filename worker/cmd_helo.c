@@ -53,5 +53,6 @@ cmd_ehlo(struct session *s, const char *arg, const char *end)
 	    (long long)s->set->limits.message_bytes);
 	reply_part(s, 250, 1, "8BITMIME");
 	reply_part(s, 250, 1, "CHUNKING");
+	reply_part(s, 250, 1, "LIMITS RCPTMAX=%d", s->set->limits.recipients);
 	reply_part(s, 250, 0, "ENHANCEDSTATUSCODES");
 }

@@ -259,6 +259,9 @@ def test_messages_of_odd_shapes(gateway, text, want):
 # ---- how many
 
 def test_recipients_beyond_the_limit_are_deferred_and_the_others_kept(gateway):
+    """The limit is told beforehand (RFC 9422)."""
+    (reply,) = gateway.play((b"EHLO x.example\r\n", "250"))
+    assert "250-LIMITS RCPTMAX=5" in reply.split("\n")
     before = gateway.files()
     rcpt = b"RCPT TO:<r%d@example.org>\r\n"
     gateway.play(*MAIL, *[(rcpt % i, "250 2.1.5") for i in range(5)],

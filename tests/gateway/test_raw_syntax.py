@@ -527,7 +527,7 @@ def test_ehlo_offers_what_is_implemented_and_helo_nothing(gateway):
         assert lines[0].split()[0] == "250-gw.example.org"
         assert {l[4:] for l in lines[1:]} == {
             "PIPELINING", "SIZE 52428800", "8BITMIME", "CHUNKING",
-            "ENHANCEDSTATUSCODES"}
+            "LIMITS RCPTMAX=1000", "ENHANCEDSTATUSCODES"}
         c.send(b"HELO client.example\r\n")
         assert c.expect("250") == ["250 gw.example.org"]
         c.in_step()
