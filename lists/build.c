@@ -22,6 +22,14 @@
 
 #define AHEAD	  16	  /* records whose places are fetched beforehand */
 #define DISK_STEP 1000000 /* records after which the disk is set to work */
+#define HOPS_TOLD 64	  /* next hops that @meta names at most */
+
+/* Where the routes of a list lead. */
+struct hops {
+	const char *hop[HOPS_TOLD + 1];
+	size_t n;
+	bool maildir;
+};
 
 static size_t
 encode(char value[RECORD_MAX], const struct entry *e)
@@ -38,6 +46,22 @@ encode(char value[RECORD_MAX], const struct entry *e)
 	return record_encode(value, &le);
 }
 
+/* The next hop of a route, once. */
+static void
+add_hop(struct hops *h, const struct entry *e)
+{
+	size_t i;
+
+	h->maildir |= e->action == ACT_MAILDIR;
+	if (e->action != ACT_SMTP)
+		return;
+	for (i = 0; i < h->n; i++)
+		if (strcmp(h->hop[i], e->argument) == 0)
+			return;
+	if (h->n <= HOPS_TOLD)
+		h->hop[h->n++] = e->argument;
+}
+
 static void
 print_lengths(FILE *out, const char *word, const bool *set, int most)
 {
@@ -48,6 +72,23 @@ print_lengths(FILE *out, const char *word, const bool *set, int most)
 		if (set[i])
 			fprintf(out, " %d", i);
 	fputc('\n', out);
+}
+
+static void
+print_hops(FILE *out, const struct source *s)
+{
+	struct hops h = { .n = 0 };
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		add_hop(&h, &s->entries[i]);
+	fputs("hops", out);
+	if (h.n > HOPS_TOLD)
+		fputs(" many", out);
+	else
+		for (i = 0; i < h.n; i++)
+			fprintf(out, " %s", h.hop[i]);
+	fputs(h.maildir ? " maildir\n" : "\n", out);
 }
 
 static void
@@ -69,6 +110,8 @@ print_meta(FILE *out, const struct source *s, uint64_t size)
 	print_lengths(out, "v6", s->lens[1], 128);
 	fprintf(out, "names %d\n", s->names);
 	fprintf(out, "first %s\n", s->first);
+	if (s->id == LIST_ROUTES)
+		print_hops(out, s);
 	print_sources(out, s);
 }
 

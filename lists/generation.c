@@ -201,6 +201,7 @@ generation_info(const struct generation *g, enum list_id id,
 	info->count = m->count;
 	info->has_names = m->names;
 	info->first = m->first;
+	info->hops = m->hops;
 }
 
 enum list_found

@@ -225,6 +225,12 @@ struct list_info {
 	bool has_names; /* at least one key is a name (names, relay) */
 	const char
 	    *first; /* domains: the first plain domain as written, or "" */
+	/*
+	 * routes: the targets of its smtp entries, each once, and "maildir"
+	 * where there is one, with blanks between; "many" for more than can be
+	 * told. NULL: it does not tell.
+	 */
+	const char *hops;
 };
 
 void

@@ -24,6 +24,7 @@ struct list_meta {
 	unsigned nv4, nv6;
 	bool names;
 	char first[NAME_TEXT_MAX];
+	char *hops;	     /* of routes, or NULL; see struct list_info */
 	char *text;	     /* all of it */
 	const char *sources; /* the lines "source FILE DIGEST" */
 };

@@ -153,6 +153,8 @@ parse_meta_line(struct list_meta *m, char *line)
 			sizeof(m->first) ?
 		    0 :
 		    -1;
+	else if (strcmp(line, "hops") == 0 && m->hops == NULL)
+		return (m->hops = strdup(value)) == NULL ? -1 : 0;
 	else
 		return -1;
 	return v == -1 ? -1 : 0;
@@ -224,5 +226,6 @@ void
 meta_free(struct list_meta *m)
 {
 	free(m->text);
-	m->text = NULL;
+	free(m->hops);
+	m->text = m->hops = NULL;
 }

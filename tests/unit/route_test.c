@@ -149,6 +149,49 @@ test_same(void **state)
 	generation_close(g);
 }
 
+/* What is known of the next hops without walking the list. */
+static void
+check_hops(struct fixture *f, const char *routes, const char *hops)
+{
+	struct generation *g;
+	struct list_info info;
+
+	fixture_write(f, "routes", routes);
+	f->ask.force = true;
+	g = fixture_open(f);
+	generation_info(g, LIST_ROUTES, &info);
+	assert_string_equal(info.hops, hops);
+	generation_info(g, LIST_DOMAINS, &info);
+	assert_null(info.hops);
+	generation_close(g);
+}
+
+static void
+test_hops(void **state)
+{
+	struct fixture *f = *state;
+	char many[4096], told[2048] = "";
+	size_t n;
+	int i;
+
+	check_hops(f, "", "");
+	check_hops(f, "* maildir:/m\n", "maildir");
+	check_hops(f, "a.example smtp:192.0.2.1\nb.example smtp:192.0.2.1:25\n",
+	    "192.0.2.1:25");
+	check_hops(f, source,
+	    "192.0.2.9:25 192.0.2.6:65535 192.0.2.1:25 192.0.2.1:2525 "
+	    "[2001:db8::1]:25 [2001:db8::1]:2525 192.0.2.7:25 maildir");
+	for (i = n = 0; i < 65; i++)
+		n += (size_t)snprintf(many + n, sizeof(many) - n,
+		    "d%02d.example smtp:192.0.2.1:%d\n", i, i + 1);
+	check_hops(f, many, "many");
+	many[n - strlen("d64.example smtp:192.0.2.1:65\n")] = '\0';
+	for (i = n = 0; i < 64; i++)
+		n += (size_t)snprintf(told + n, sizeof(told) - n,
+		    "%s192.0.2.1:%d", i > 0 ? " " : "", i + 1);
+	check_hops(f, many, told);
+}
+
 int
 main(void)
 {
@@ -160,6 +203,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_longest_path,
 		    fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_same, fixture_setup,
+		    fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_hops, fixture_setup,
 		    fixture_teardown),
 	};
 
