@@ -6,6 +6,7 @@
 #define LICTOR_ARGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -14,5 +15,14 @@
  * octets follow.
  */
 int bdat_parse(const char *arg, const char *end, int64_t *size, bool *last);
+
+/*
+ * The values of DSN's parameters (RFC 3461, section 4): is it one? value may
+ * be NULL, when len is 0.
+ */
+bool dsn_ret(const char *value, size_t len);
+bool dsn_envid(const char *value, size_t len);
+bool dsn_notify(const char *value, size_t len);
+bool dsn_orcpt(const char *value, size_t len);
 
 #endif

@@ -136,7 +136,7 @@ log_recipients(struct logline *l, const struct envelope *env)
 	size_t n = 0, len;
 	int i;
 
-	for (i = 0; i < env->nrcpts; i++, rcpt += len + 1) {
+	for (i = 0; i < env->nrcpts; i++, rcpt = rcpt_next(rcpt)) {
 		len = strlen(rcpt);
 		if (n + len + 4 > sizeof(list))
 			break;

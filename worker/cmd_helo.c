@@ -9,6 +9,7 @@
 
 #include "worker/admit.h"
 #include "worker/command.h"
+#include "worker/hops.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -32,12 +33,25 @@ take_name(struct session *s, const char *arg, const char *end)
 	return true;
 }
 
+/* The extensions that all next hops have. */
+static unsigned
+offers(const struct session *s)
+{
+	struct list_info info;
+
+	if (s->peer.lists == NULL)
+		return 0;
+	generation_info(s->peer.lists, LIST_ROUTES, &info);
+	return hops_common(s->clients, info.hops);
+}
+
 void
 cmd_helo(struct session *s, const char *arg, const char *end)
 {
 	if (!take_name(s, arg, end))
 		return;
 	s->peer.esmtp = false;
+	s->offered = 0;
 	reply(s, 250, NULL, "%s", s->set->hostname);
 }
 
@@ -47,12 +61,15 @@ cmd_ehlo(struct session *s, const char *arg, const char *end)
 	if (!take_name(s, arg, end))
 		return;
 	s->peer.esmtp = true;
+	s->offered = offers(s);
 	reply_part(s, 250, 1, "%s", s->set->hostname);
 	reply_part(s, 250, 1, "PIPELINING");
 	reply_part(s, 250, 1, "SIZE %lld",
 	    (long long)s->set->limits.message_bytes);
 	reply_part(s, 250, 1, "8BITMIME");
 	reply_part(s, 250, 1, "CHUNKING");
+	if (s->offered & HOP_DSN)
+		reply_part(s, 250, 1, "DSN");
 	reply_part(s, 250, 1, "LIMITS RCPTMAX=%d", s->set->limits.recipients);
 	reply_part(s, 250, 0, "ENHANCEDSTATUSCODES");
 }

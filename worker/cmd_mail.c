@@ -1,7 +1,8 @@
 /*
  * mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
  *
- * Parameters: SIZE=n (RFC 1870), BODY=7BIT or 8BITMIME (RFC 6152).
+ * Parameters: SIZE=n (RFC 1870), BODY=7BIT or 8BITMIME (RFC 6152), RET and
+ * ENVID (RFC 3461).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 #include <strings.h>
 
 #include "worker/admit.h"
+#include "worker/args.h"
 #include "worker/command.h"
+#include "worker/hops.h"
 #include "worker/path.h"
 #include "worker/reply.h"
 #include "worker/session.h"
@@ -17,12 +20,13 @@
 
 /* 0, or -1 after it has replied. */
 static int
-take_size(struct session *s, const struct param *par)
+take_size(struct session *s, void *arg, const struct param *par)
 {
 	char digits[24];
 	const char *errstr;
 	size_t i;
 
+	(void)arg;
 	if (par->value_len == 0 || par->value_len > 20)
 		goto bad;
 	for (i = 0; i < par->value_len; i++)
@@ -43,7 +47,7 @@ bad:
 }
 
 static int
-take_body(struct session *s, const struct param *par)
+take_body(struct session *s, void *arg, const struct param *par)
 {
 	static const struct {
 		const char *name;
@@ -52,6 +56,7 @@ take_body(struct session *s, const struct param *par)
 
 	size_t i;
 
+	(void)arg;
 	for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
 		if (par->value_len == strlen(bodies[i].name) &&
 		    strncasecmp(par->value, bodies[i].name, par->value_len) ==
@@ -64,39 +69,35 @@ take_body(struct session *s, const struct param *par)
 	return -1;
 }
 
+/* RET and ENVID are checked, kept as they are said, and passed on so. */
 static int
-take_params(struct session *s, const char *p, const char *end)
+take_ret(struct session *s, void *arg, const struct param *par)
 {
-	static const struct {
-		const char *key;
-		int (*take)(struct session *, const struct param *);
-	} params[] = { { "SIZE", take_size }, { "BODY", take_body } };
-
-	unsigned seen = 0;
-	struct param par;
-	size_t i;
-	int r;
-
-	while ((r = param_next(&p, end, &par)) == 1) {
-		for (i = 0; i < sizeof(params) / sizeof(params[0]); i++)
-			if (param_is(&par, params[i].key))
-				break;
-		if (i == sizeof(params) / sizeof(params[0])) {
-			reply(s, 555, "5.5.4", "unknown parameter");
-			return -1;
-		}
-		if (seen & 1u << i) {
-			reply(s, 501, "5.5.4", "a parameter stands twice");
-			return -1;
-		}
-		seen |= 1u << i;
-		if (params[i].take(s, &par) == -1)
-			return -1;
-	}
-	if (r == -1)
-		reply(s, 501, "5.5.4", "malformed parameters");
-	return r;
+	(void)arg;
+	if (dsn_ret(par->value, par->value_len) &&
+	    param_add(s->env.params, sizeof(s->env.params), par))
+		return 0;
+	reply(s, 501, "5.5.4", "RET is FULL or HDRS");
+	return -1;
 }
+
+static int
+take_envid(struct session *s, void *arg, const struct param *par)
+{
+	(void)arg;
+	if (dsn_envid(par->value, par->value_len) &&
+	    param_add(s->env.params, sizeof(s->env.params), par))
+		return 0;
+	reply(s, 501, "5.5.4", "ENVID takes xtext of up to 100 characters");
+	return -1;
+}
+
+static const struct param_row params[] = {
+	{ "SIZE", 0, take_size },
+	{ "BODY", 0, take_body },
+	{ "RET", HOP_DSN, take_ret },
+	{ "ENVID", HOP_DSN, take_envid },
+};
 
 void
 cmd_mail(struct session *s, const char *arg, const char *end)
@@ -114,7 +115,8 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 		reply(s, 501, status, "%s", wrong);
 		return;
 	}
-	if (take_params(s, arg, end) == -1) {
+	if (params_take(s, NULL, arg, end, params,
+		sizeof(params) / sizeof(params[0])) == -1) {
 		session_reset(s);
 		return;
 	}

@@ -1,5 +1,7 @@
 /*
- * rcpt = "RCPT TO:" ( "<Postmaster>" / Forward-path ) CRLF
+ * rcpt = "RCPT TO:" ( "<Postmaster>" / Forward-path ) [SP parameters] CRLF
+ *
+ * Parameters: NOTIFY and ORCPT (RFC 3461).
  *
  * The decision, in this order: syntax, destination, look-up, held refusal
  * unless the recipient is open, unknown or moved, route, next hop.
@@ -10,7 +12,9 @@
 #include <strings.h>
 
 #include "worker/admit.h"
+#include "worker/args.h"
 #include "worker/command.h"
+#include "worker/hops.h"
 #include "worker/log.h"
 #include "worker/path.h"
 #include "worker/reply.h"
@@ -23,8 +27,9 @@ struct rcpt {
 	struct mailbox target; /* where it goes: itself, or forwarded */
 	struct finding found;
 	struct route route;
-	bool ours; /* at one of our domains */
-	bool open; /* held refusals do not apply */
+	bool ours;		 /* at one of our domains */
+	bool open;		 /* held refusals do not apply */
+	char params[PARAMS_MAX]; /* for a hop that has DSN */
 };
 
 /* What goes wrong on our side: 451 and a word for the administrator. */
@@ -62,12 +67,42 @@ postmaster(struct session *s, struct mailbox *to)
 	return true;
 }
 
+static int
+take_notify(struct session *s, void *arg, const struct param *par)
+{
+	struct rcpt *r = arg;
+
+	if (dsn_notify(par->value, par->value_len) &&
+	    param_add(r->params, sizeof(r->params), par))
+		return 0;
+	reply(s, 501, "5.5.4",
+	    "NOTIFY is NEVER, or some of SUCCESS, FAILURE and DELAY");
+	return -1;
+}
+
+static int
+take_orcpt(struct session *s, void *arg, const struct param *par)
+{
+	struct rcpt *r = arg;
+
+	if (dsn_orcpt(par->value, par->value_len) &&
+	    param_add(r->params, sizeof(r->params), par))
+		return 0;
+	reply(s, 501, "5.5.4",
+	    "ORCPT takes a type, a semicolon and an address in xtext");
+	return -1;
+}
+
+static const struct param_row params[] = {
+	{ "NOTIFY", HOP_DSN, take_notify },
+	{ "ORCPT", HOP_DSN, take_orcpt },
+};
+
 /* Syntax. False: it was refused. */
 static bool
 parse(struct session *s, const char *arg, const char *end, struct rcpt *r)
 {
 	const char *wrong, *status;
-	struct param par;
 
 	if (end - arg < 3 || strncasecmp(arg, "TO:", 3) != 0) {
 		reply(s, 501, "5.5.4", "say RCPT TO:<address>");
@@ -79,16 +114,9 @@ parse(struct session *s, const char *arg, const char *end, struct rcpt *r)
 		reply(s, 501, status, "%s", wrong);
 		return false;
 	}
-	switch (param_next(&arg, end, &par)) {
-	case 0:
-		break;
-	case 1:
-		reply(s, 555, "5.5.4", "unknown parameter");
+	if (params_take(s, r, arg, end, params,
+		sizeof(params) / sizeof(params[0])) == -1)
 		return false;
-	default:
-		reply(s, 501, "5.5.4", "malformed parameters");
-		return false;
-	}
 	if (r->to.postmaster && !postmaster(s, &r->to)) {
 		no_route(s, &r->to, "no address for <postmaster>");
 		return false;
@@ -215,12 +243,13 @@ route(struct session *s, struct rcpt *r)
 
 /* 0, or -1 when there is no memory. */
 static int
-remember(struct envelope *env, const char *text)
+remember(struct envelope *env, const char *text, const char *more)
 {
-	size_t len = strlen(text) + 1, room = env->rcpts_room;
+	size_t len = strlen(text) + 1, rest = strlen(more) + 1;
+	size_t room = env->rcpts_room;
 	char *p;
 
-	while (env->rcpts_len + len > room)
+	while (env->rcpts_len + len + rest > room)
 		room = room == 0 ? 1024 : room * 2;
 	if (room != env->rcpts_room) {
 		if ((p = realloc(env->rcpts, room)) == NULL)
@@ -229,7 +258,8 @@ remember(struct envelope *env, const char *text)
 		env->rcpts_room = room;
 	}
 	memcpy(env->rcpts + env->rcpts_len, text, len);
-	env->rcpts_len += len;
+	memcpy(env->rcpts + env->rcpts_len + len, more, rest);
+	env->rcpts_len += len + rest;
 	env->nrcpts++;
 	return 0;
 }
@@ -241,12 +271,12 @@ ask_next_hop(struct session *s, struct rcpt *r)
 	struct hop_answer answer;
 
 	s->delivery.ops->recipient(&s->delivery, &r->route, r->target.text,
-	    &answer);
+	    r->params, &answer);
 	if (answer.result != HOP_OK) {
 		reply_hop(s, &answer, r->to.text);
 		return;
 	}
-	if (remember(&s->env, r->target.text) == -1) {
+	if (remember(&s->env, r->target.text, r->params) == -1) {
 		/* The next hop has it; its transaction must not go on. */
 		session_reset(s);
 		reply(s, 451, "4.3.0", "out of memory, try again later");

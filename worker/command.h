@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct param;
 struct session;
 
 /* Take one line, without its CRLF; not terminated, it may hold any octet. */
@@ -35,6 +36,20 @@ void cmd_vrfy(struct session *, const char *arg, const char *end);
 void cmd_expn(struct session *, const char *arg, const char *end);
 void cmd_help(struct session *, const char *arg, const char *end);
 void cmd_quit(struct session *, const char *arg, const char *end);
+
+/*
+ * A parameter that a command knows. needs: only where that was offered in
+ * EHLO. take returns 0, or -1 after it has replied.
+ */
+struct param_row {
+	const char *key;
+	unsigned needs; /* HOP_DSN, HOP_UTF8 or 0 */
+	int (*take)(struct session *, void *arg, const struct param *);
+};
+
+/* Take all parameters up to end. 0, or -1 after it has replied. */
+int params_take(struct session *, void *arg, const char *p, const char *end,
+    const struct param_row *, size_t n);
 
 /*
  * A BDAT that is refused as a command: read its octets. False: the session is

@@ -10,22 +10,41 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "worker/route.h"
 
+struct clients;
 struct settings;
 struct waiting;
 struct spool;
 
+/* What goes behind an address, each with a blank before it, and a NUL. */
+#define PARAMS_MAX 600
+
 /* The envelope of the transaction; owned by the session. */
 struct envelope {
-	const char *sender; /* as it goes on; "" is the null sender */
-	bool eight_bit;	    /* BODY=8BITMIME was said */
-	int64_t size;	    /* SIZE= as declared, or 0 */
-	char *rcpts;	    /* accepted recipients, each with its NUL */
+	const char *sender;	 /* as it goes on; "" is the null sender */
+	bool eight_bit;		 /* BODY=8BITMIME was said */
+	int64_t size;		 /* SIZE= as declared, or 0 */
+	char params[PARAMS_MAX]; /* of MAIL, for a hop that has DSN */
+	char *rcpts; /* accepted recipients: address, NUL, parameters, NUL */
 	size_t rcpts_len, rcpts_room;
 	int nrcpts;
 };
+
+/* The parameters of a recipient of the envelope, and the next recipient. */
+static inline const char *
+rcpt_params(const char *rcpt)
+{
+	return rcpt + strlen(rcpt) + 1;
+}
+
+static inline const char *
+rcpt_next(const char *rcpt)
+{
+	return rcpt_params(rcpt_params(rcpt));
+}
 
 enum hop_result {
 	HOP_OK,
@@ -47,6 +66,7 @@ struct hop_answer {
 struct delivery {
 	const struct deliver_ops *ops; /* NULL: no next hop is chosen */
 	const struct settings *set;
+	struct clients *clients; /* where a hop's keywords are noted, or NULL */
 	struct waiting *waiting;
 	struct envelope *env;
 	const char *ref;
@@ -59,11 +79,11 @@ struct deliver_ops {
 	const char *name;
 	const char *unsure; /* the log's word for HOP_DOUBTFUL */
 	/*
-	 * Ask for one recipient more, by its own route. When the answer is
-	 * yes, the caller adds it to the envelope.
+	 * Ask for one recipient more, by its own route; params are those of DSN
+	 * or "". When the answer is yes, the caller adds it to the envelope.
 	 */
 	void (*recipient)(struct delivery *, const struct route *,
-	    const char *rcpt, struct hop_answer *);
+	    const char *rcpt, const char *params, struct hop_answer *);
 	/* All recipients are in: be ready for the message. */
 	void (*data)(struct delivery *, struct hop_answer *);
 	/* Octets as they came over the wire, dots stuffed. -1: give up. */

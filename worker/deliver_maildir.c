@@ -134,13 +134,14 @@ open_maildir(const char *path)
 
 static void
 maildir_recipient(struct delivery *d, const struct route *route,
-    const char *rcpt, struct hop_answer *a)
+    const char *rcpt, const char *params, struct hop_answer *a)
 {
 	struct maildir *m = d->state;
 	struct target *t;
 	int i;
 
 	(void)rcpt; /* the route says where its mail goes */
+	(void)params;
 	if (m == NULL && (m = calloc(1, sizeof(*m))) == NULL) {
 		answer_errno(a, ENOMEM, route->path);
 		return;

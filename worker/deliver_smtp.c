@@ -20,6 +20,7 @@
 
 #include "worker/deliver.h"
 #include "worker/hop_reply.h"
+#include "worker/hops.h"
 #include "worker/log.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
@@ -40,9 +41,10 @@ struct hop {
 	bool in_data;	  /* between its 354 and our dot */
 	int nsent;	  /* recipients it has accepted in it */
 	bool pipelining, eight_bit, has_size;
-	int64_t size; /* its SIZE limit, 0: none */
-	bool failed;  /* the connection is of no use any more */
-	char why[96]; /* why it failed */
+	unsigned keywords; /* HOP_DSN, ... */
+	int64_t size;	   /* its SIZE limit, 0: none */
+	bool failed;	   /* the connection is of no use any more */
+	char why[96];	   /* why it failed */
 	size_t in_start, in_end, out_len;
 	struct hop_reply reply;
 	char in[4096];
@@ -173,7 +175,7 @@ static void command(struct delivery *d, struct hop *h, const char *fmt, ...)
 static void
 command(struct delivery *d, struct hop *h, const char *fmt, ...)
 {
-	char line[MAILBOX_TEXT_MAX + 128];
+	char line[MAILBOX_TEXT_MAX + PARAMS_MAX + 128];
 	va_list ap;
 	int n;
 
@@ -298,6 +300,8 @@ take_keyword(void *arg, const char *line)
 
 	if (strcasecmp(line, "PIPELINING") == 0)
 		h->pipelining = true;
+	else if (strcasecmp(line, "DSN") == 0)
+		h->keywords |= HOP_DSN;
 	else if (strcasecmp(line, "8BITMIME") == 0)
 		h->eight_bit = true;
 	else if (strncasecmp(line, "SIZE", 4) == 0 &&
@@ -326,6 +330,7 @@ greet(struct delivery *d, struct hop *h)
 	const char *us = d->set->hostname;
 
 	h->pipelining = h->eight_bit = h->has_size = false;
+	h->keywords = 0;
 	h->size = 0;
 	if (read_reply(d, h, GREET_MS, NULL) == -1)
 		return;
@@ -342,12 +347,16 @@ greet(struct delivery *d, struct hop *h)
 		return;
 	if (h->reply.code / 100 == 5) {
 		h->pipelining = h->eight_bit = h->has_size = false;
+		h->keywords = 0;
 		command(d, h, "HELO %s", us);
 		if (read_reply(d, h, GREET_MS, NULL) == -1)
 			return;
 	}
 	if (h->reply.code / 100 != 2)
 		lose(h, "EHLO: %d %s", h->reply.code, h->reply.text);
+	else
+		hops_note(d->clients, &d->route.addr, d->route.port,
+		    h->keywords);
 }
 
 /* ---------------------------------------------------------- the transaction */
@@ -360,8 +369,9 @@ say_mail(struct delivery *d, struct hop *h)
 	if (h->has_size && d->env->size > 0)
 		snprintf(size, sizeof(size), " SIZE=%lld",
 		    (long long)d->env->size);
-	command(d, h, "MAIL FROM:<%s>%s%s", d->env->sender, size,
-	    h->eight_bit && d->env->eight_bit ? " BODY=8BITMIME" : "");
+	command(d, h, "MAIL FROM:<%s>%s%s%s", d->env->sender, size,
+	    h->eight_bit && d->env->eight_bit ? " BODY=8BITMIME" : "",
+	    h->keywords & HOP_DSN ? d->env->params : "");
 }
 
 /* What this hop is known not to be able to take. */
@@ -431,22 +441,30 @@ transaction_is_open(struct delivery *d, struct hop *h, struct hop_answer *a)
 	return hear(d, h, "MAIL", a);
 }
 
+static void
+say_rcpt(struct delivery *d, struct hop *h, const char *rcpt,
+    const char *params)
+{
+	command(d, h, "RCPT TO:<%s>%s", rcpt,
+	    h->keywords & HOP_DSN ? params : "");
+}
+
 /*
  * Say MAIL, if it was not said yet, and RCPT for rcpt, in one write where the
  * hop takes that. A hop that refuses MAIL refuses the recipient.
  */
 static bool
 mail_and_rcpt(struct delivery *d, struct hop *h, const char *rcpt,
-    struct hop_answer *a)
+    const char *params, struct hop_answer *a)
 {
 	struct hop_answer ignored;
 
 	if (h->mail_sent) {
-		command(d, h, "RCPT TO:<%s>", rcpt);
+		say_rcpt(d, h, rcpt, params);
 	} else {
 		if (!open_transaction(d, h, a))
 			return false;
-		command(d, h, "RCPT TO:<%s>", rcpt);
+		say_rcpt(d, h, rcpt, params);
 		h->mail_sent = transaction_is_open(d, h, a);
 		h->reset_due = false;
 	}
@@ -478,10 +496,10 @@ catch_up(struct delivery *d, struct hop *h, int n, struct hop_answer *a)
 	}
 	if (!h->fresh && !h->mail_sent)
 		expect_silence(h);
-	for (i = 0; i < n; i++, rcpt += strlen(rcpt) + 1) {
+	for (i = 0; i < n; i++, rcpt = rcpt_next(rcpt)) {
 		if (i < h->nsent)
 			continue;
-		if (mail_and_rcpt(d, h, rcpt, a))
+		if (mail_and_rcpt(d, h, rcpt, rcpt_params(rcpt), a))
 			continue;
 		if (a->result == HOP_REFUSED)
 			answer_trouble(a, "said again, refused: %d %s",
@@ -519,7 +537,7 @@ try_again(struct delivery *d, struct hop *h, int attempt)
 
 static void
 smtp_recipient(struct delivery *d, const struct route *route, const char *rcpt,
-    struct hop_answer *a)
+    const char *params, struct hop_answer *a)
 {
 	struct hop *h = hop_of(d);
 	int attempt = 0;
@@ -533,7 +551,7 @@ smtp_recipient(struct delivery *d, const struct route *route, const char *rcpt,
 	h->until_ms = d->deadline_ms;
 	do {
 		if (catch_up(d, h, d->env->nrcpts, a) && !lacks(d, h, a))
-			mail_and_rcpt(d, h, rcpt, a);
+			mail_and_rcpt(d, h, rcpt, params, a);
 	} while (try_again(d, h, attempt++));
 }
 

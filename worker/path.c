@@ -197,3 +197,22 @@ param_is(const struct param *par, const char *key)
 	return strlen(key) == par->key_len &&
 	    strncasecmp(key, par->key, par->key_len) == 0;
 }
+
+bool
+param_add(char *out, size_t size, const struct param *par)
+{
+	size_t n = strlen(out);
+
+	if (n + par->key_len + par->value_len + 3 > size)
+		return false;
+	out[n++] = ' ';
+	memcpy(out + n, par->key, par->key_len);
+	n += par->key_len;
+	if (par->value != NULL) {
+		out[n++] = '=';
+		memcpy(out + n, par->value, par->value_len);
+		n += par->value_len;
+	}
+	out[n] = '\0';
+	return true;
+}

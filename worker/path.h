@@ -38,5 +38,7 @@ struct param {
 int param_next(const char **cursor, const char *end, struct param *);
 /* Is this the parameter of that name? Without regard to case. */
 bool param_is(const struct param *, const char *key);
+/* Append " KEY=value" to what stands in out. False: it does not fit. */
+bool param_add(char *out, size_t size, const struct param *);
 
 #endif

@@ -69,6 +69,7 @@ session_reset(struct session *s)
 	memset(&s->peer.sender, 0, sizeof(s->peer.sender));
 	s->env.sender = "";
 	s->env.eight_bit = false;
+	s->env.params[0] = '\0';
 	s->env.size = 0;
 	s->env.rcpts_len = 0;
 	s->env.nrcpts = 0;
@@ -146,6 +147,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 
 	s->env.sender = "";
 	s->delivery.set = set;
+	s->delivery.clients = s->clients;
 	s->delivery.waiting = &s->waiting;
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;

@@ -18,6 +18,7 @@
 #include "worker/peer.h"
 #include "worker/wait.h"
 
+struct clients;
 struct generation;
 struct logline;
 struct settings;
@@ -47,7 +48,8 @@ struct session {
 	struct spool *spool;
 	struct dns_servers *servers;
 	const struct state *state;
-	void (*left)(void *); /* called once when the worker is to leave */
+	struct clients *clients; /* what workers share, or NULL */
+	void (*left)(void *);	 /* called once when the worker is to leave */
 	void *left_arg;
 
 	/* From here on all is cleared for every client. */
@@ -60,8 +62,9 @@ struct session {
 	struct dns *dns;	    /* questions of its own, or NULL */
 
 	enum phase phase;
-	bool over;	 /* no further command is taken */
-	const char *end; /* how it ended, for the log */
+	unsigned offered; /* extensions that depend on next hops: HOP_... */
+	bool over;	  /* no further command is taken */
+	const char *end;  /* how it ended, for the log */
 	int64_t start_ms;
 	int64_t deadline_ms; /* of the whole session */
 	int errors;	     /* replies 5xx */

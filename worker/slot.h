@@ -81,11 +81,14 @@ struct zone_load {
 #define CLIENT_BUCKET_WORDS 8
 #define CLIENT_COUNT_BITS   16
 
+#define HOP_WORDS 1024 /* next hops, see worker/hops.c */
+
 struct clients {
 	uint64_t secret[2];
 	_Atomic uint64_t idle[SLOTS_MAX / 64]; /* a bit an idle worker */
 	_Alignas(64) _Atomic uint64_t held[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
 	struct zone_load zones[ZONE_ENTRIES];
+	_Atomic uint64_t hops[HOP_WORDS];
 };
 
 /* Where slot number i lies in the mapping of all slots. */

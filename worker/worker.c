@@ -309,6 +309,7 @@ worker_main(const struct worker_start *given)
 	w->session.left = close_listeners;
 	w->session.left_arg = w;
 	w->session.state = given->state;
+	w->session.clients = given->clients;
 	w->session.dnsbl.set = given->settings;
 	w->session.dnsbl.state = given->state;
 	w->session.dnsbl.clients = given->clients;

@@ -36,18 +36,18 @@ class Gone(Exception):
 class Hop:
     """The listener; a thread for each connection."""
 
-    def __init__(self, *scripts, pipelining=True):
-        self.play(*scripts, pipelining=pipelining)
+    def __init__(self, *scripts, pipelining=True, keywords=()):
+        self.play(*scripts, pipelining=pipelining, keywords=keywords)
         self.lock = threading.Lock()
         self.open = set()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
-    def play(self, *scripts, pipelining=True):
+    def play(self, *scripts, pipelining=True, keywords=()):
         """Begin anew: connection n goes by scripts[n], later ones by the last."""
         self.scripts = list(scripts) or [{}]
-        self.keywords = ("PIPELINING",) if pipelining else ()
+        self.keywords = (("PIPELINING",) if pipelining else ()) + keywords
         self.lines = []  # (number of connection, what it said)
         self.taken = []  # messages that were told 250, as bytes
         self.unsure = []  # whole messages that were told anything else

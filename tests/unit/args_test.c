@@ -72,11 +72,105 @@ test_chunks(void **state)
 	}
 }
 
+static const struct {
+	bool (*is)(const char *, size_t);
+	const char *value;
+	bool good;
+} values[] = {
+	{ dsn_ret, "FULL", true },
+	{ dsn_ret, "hdrs", true },
+	{ dsn_ret, "", false },
+	{ dsn_ret, "FULLY", false },
+	{ dsn_ret, "FUL", false },
+	{ dsn_ret, "FULL,HDRS", false },
+	{ dsn_envid, "QQ314159", true },
+	{ dsn_envid, "a+20b+2Bc+3D", true },
+	{ dsn_envid, "!*,-<>~", true },
+	{ dsn_envid, "", false },
+	{ dsn_envid, "a+", false },
+	{ dsn_envid, "a+2", false },
+	{ dsn_envid, "a+2g", false },
+	{ dsn_envid, "a+2b", false },
+	{ dsn_envid, "a+0A", false },
+	{ dsn_envid, "a+00", false },
+	{ dsn_envid, "a+7F", false },
+	{ dsn_envid, "a+C3+A4", false },
+	{ dsn_envid, "a=b", false },
+	{ dsn_envid, "a b", false },
+	{ dsn_envid, "\xc3\xa4", false },
+	{ dsn_notify, "NEVER", true },
+	{ dsn_notify, "never", true },
+	{ dsn_notify, "SUCCESS", true },
+	{ dsn_notify, "FAILURE,delay", true },
+	{ dsn_notify, "DELAY,SUCCESS,FAILURE", true },
+	{ dsn_notify, "", false },
+	{ dsn_notify, ",", false },
+	{ dsn_notify, "SUCCESS,", false },
+	{ dsn_notify, ",SUCCESS", false },
+	{ dsn_notify, "SUCCESS,,DELAY", false },
+	{ dsn_notify, "NEVER,SUCCESS", false },
+	{ dsn_notify, "SUCCESS,NEVER", false },
+	{ dsn_notify, "SUCCESS;DELAY", false },
+	{ dsn_notify, "OFTEN", false },
+	{ dsn_orcpt, "rfc822;Bob@ivory.example", true },
+	{ dsn_orcpt, "rfc822;a+2Bb@c.example", true },
+	{ dsn_orcpt, "x-local;a", true },
+	{ dsn_orcpt, "rfc822;a;b", true },
+	{ dsn_orcpt, "", false },
+	{ dsn_orcpt, "rfc822", false },
+	{ dsn_orcpt, "rfc822;", false },
+	{ dsn_orcpt, ";a@b.example", false },
+	{ dsn_orcpt, "a@b.example", false },
+	{ dsn_orcpt, "rfc.822;a", false },
+	{ dsn_orcpt, "rfc822;a+0D+0A", false },
+	{ dsn_orcpt, "rfc822;a=b", false },
+};
+
+static bool
+is_value(size_t i)
+{
+	size_t len = strlen(values[i].value);
+	char *copy = malloc(len); /* a read behind it would be seen */
+	bool good;
+
+	assert_true(copy != NULL || len == 0);
+	memcpy(copy, values[i].value, len);
+	good = values[i].is(copy, len);
+	free(copy);
+	return good;
+}
+
+static void
+test_dsn(void **state)
+{
+	char text[700];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(values); i++)
+		if (is_value(i) != values[i].good)
+			fail_msg("row %zu: %s", i, values[i].value);
+	assert_false(dsn_ret(NULL, 0) || dsn_envid(NULL, 0) ||
+	    dsn_notify(NULL, 0) || dsn_orcpt(NULL, 0));
+	memset(text, 'a', sizeof(text));
+	assert_true(dsn_envid(text, 100));
+	assert_false(dsn_envid(text, 101));
+	for (i = 0; i < sizeof(text) - 3; i += 3)
+		memcpy(text + i, "+41", 3);
+	assert_true(dsn_envid(text, 300));
+	assert_false(dsn_envid(text, 303));
+	memcpy(text, "x;", 2);
+	memset(text + 2, 'a', sizeof(text) - 2);
+	assert_true(dsn_orcpt(text, 500));
+	assert_false(dsn_orcpt(text, 501));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_dsn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

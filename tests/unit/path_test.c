@@ -320,6 +320,26 @@ test_param_names(void **state)
 	assert_false(param_is(&par, "SIZ"));
 }
 
+static void
+test_params_are_kept_as_they_are(void **state)
+{
+	static const char text[] = " RET=Full x ENVID=a+20b";
+	const char *p = text;
+	struct param par;
+	char out[24] = "", small[10] = "";
+
+	(void)state;
+	while (param_next(&p, text + strlen(text), &par) == 1)
+		assert_true(param_add(out, sizeof(out), &par));
+	assert_string_equal(out, text);
+	assert_false(param_add(out, sizeof(out), &par));
+	p = text;
+	assert_int_equal(param_next(&p, text + strlen(text), &par), 1);
+	assert_false(param_add(small, 9, &par));
+	assert_true(param_add(small, 10, &par));
+	assert_string_equal(small, " RET=Full");
+}
+
 int
 main(void)
 {
@@ -329,6 +349,7 @@ main(void)
 		cmocka_unit_test(test_long_local_parts),
 		cmocka_unit_test(test_soup),
 		cmocka_unit_test(test_params),
+		cmocka_unit_test(test_params_are_kept_as_they_are),
 		cmocka_unit_test(test_param_names),
 	};
 

@@ -1,0 +1,144 @@
+/*
+ * What next hops have in common. A row that fails is an extension that is
+ * offered where a hop lacks it, or mail that is refused for the want of one.
+ */
+#include "tests/unit/fixture.h"
+#include "worker/hops.h"
+#include "worker/slot.h"
+
+#define BOTH (HOP_DSN | HOP_UTF8)
+
+static struct clients *c;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return -1;
+	c->secret[0] = 0x1234567890abcdef;
+	c->secret[1] = 0xfedcba0987654321;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	free(c);
+	return 0;
+}
+
+static void
+note(const char *text, uint16_t port, unsigned keywords)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(&a, text), 0);
+	hops_note(c, &a, port, keywords);
+}
+
+static const struct {
+	const char *hops;
+	unsigned common;
+} rows[] = {
+	{ "192.0.2.1:25", BOTH },
+	{ "192.0.2.2:25", HOP_DSN },
+	{ "192.0.2.3:25", HOP_UTF8 },
+	{ "192.0.2.4:25", 0 },
+	{ "192.0.2.1:25 192.0.2.2:25", HOP_DSN },
+	{ "192.0.2.2:25 192.0.2.3:25", 0 },
+	{ "192.0.2.1:25 [2001:db8::1]:25", BOTH },
+	{ "192.0.2.1:25 [2001:db8::2]:25", HOP_UTF8 },
+	/* another port, another hop */
+	{ "192.0.2.1:2525", HOP_UTF8 },
+	/* never asked: no say, but somebody must have been */
+	{ "192.0.2.9:25", 0 },
+	{ "192.0.2.1:26", 0 },
+	{ "192.0.2.9:25 192.0.2.1:25", BOTH },
+	{ "192.0.2.1:25 192.0.2.9:25 192.0.2.2:25", HOP_DSN },
+	{ "", 0 },
+	{ NULL, 0 },
+	/* a Maildir */
+	{ "maildir", HOP_UTF8 },
+	{ "192.0.2.1:25 maildir", HOP_UTF8 },
+	{ "192.0.2.2:25 maildir", 0 },
+	{ "192.0.2.9:25 maildir", HOP_UTF8 },
+	/* nobody knows who they are */
+	{ "many", 0 },
+	{ "many maildir", 0 },
+	{ "192.0.2.1:25 mx.example.org:25", 0 },
+	{ "192.0.2.1", 0 },
+};
+
+static void
+test_rows(void **state)
+{
+	size_t i;
+
+	(void)state;
+	note("192.0.2.1", 25, BOTH);
+	note("192.0.2.1", 2525, HOP_UTF8);
+	note("192.0.2.2", 25, HOP_DSN);
+	note("192.0.2.3", 25, HOP_UTF8);
+	note("192.0.2.4", 25, 0);
+	note("2001:db8::1", 25, BOTH);
+	note("2001:db8::2", 25, HOP_UTF8);
+	for (i = 0; i < NITEMS(rows); i++)
+		if (hops_common(c, rows[i].hops) != rows[i].common)
+			fail_msg("%s: %u", rows[i].hops,
+			    hops_common(c, rows[i].hops));
+	assert_int_equal(hops_common(NULL, "192.0.2.1:25"), 0);
+}
+
+/* What it said last counts. */
+static void
+test_the_last_word(void **state)
+{
+	(void)state;
+	note("192.0.2.1", 25, BOTH);
+	note("192.0.2.1", 25, HOP_DSN);
+	assert_int_equal(hops_common(c, "192.0.2.1:25"), HOP_DSN);
+	note("192.0.2.1", 25, BOTH);
+	assert_int_equal(hops_common(c, "192.0.2.1:25"), BOTH);
+	hops_note(NULL, &(struct addr){ 0 }, 25, 0); /* nowhere to note it */
+}
+
+/* With far more hops than there is room for, no note is of another hop. */
+static void
+test_a_full_table(void **state)
+{
+	char text[32];
+	unsigned i, known = 0, common;
+
+	(void)state;
+	for (i = 0; i < 8 * HOP_WORDS; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
+		note(text, 25, i % 2 == 0 ? HOP_DSN : HOP_UTF8);
+	}
+	for (i = 0; i < 8 * HOP_WORDS; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.%u:25", i / 256, i % 256);
+		common = hops_common(c, text);
+		known += common != 0;
+		assert_true(
+		    common == 0 || common == (i % 2 == 0 ? HOP_DSN : HOP_UTF8));
+	}
+	assert_in_range(known, HOP_WORDS / 2, HOP_WORDS);
+	note("192.0.2.1", 25, BOTH); /* and a new one is always taken */
+	assert_int_equal(hops_common(c, "192.0.2.1:25"), BOTH);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_last_word, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_a_full_table, setup,
+		    teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
