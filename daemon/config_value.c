@@ -140,7 +140,7 @@ is_local(const char *s, size_t len)
 {
 	char out[64 + 1];
 
-	return len > 0 && s[0] != '"' &&
+	return len > 0 && s[0] != '"' && utf8_is_ascii(s, len) &&
 	    local_parse(out, sizeof(out), s, len) == len;
 }
 

@@ -21,6 +21,9 @@ parse_mailbox(char *out, const char *text, size_t len, const char **why)
 
 	if (mailbox_parse(&m, text, len, why) == -1)
 		return -1;
+	*why = "clients are told this address: only ASCII before its @";
+	if (!utf8_is_ascii(m.local, strlen(m.local)))
+		return -1;
 	mailbox_format(canonical, m.local, m.domain);
 	strlcpy(out, canonical, SOURCE_ARG_MAX + 1);
 	return 0;

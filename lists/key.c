@@ -8,8 +8,6 @@
 #include "lists/name.h"
 
 static const char hex[] = "0123456789abcdef";
-static const char not_ascii[] =
-    "only ASCII here; write an international name as xn--...";
 
 static int
 digit(char c)
@@ -113,7 +111,6 @@ static int
 append_name(struct key *k, const char *text, size_t len, const char **why)
 {
 	char name[NAME_TEXT_MAX];
-	size_t i;
 
 	if (len > 0 && text[0] == '.') {
 		k->text[k->len++] = '.';
@@ -121,17 +118,15 @@ append_name(struct key *k, const char *text, size_t len, const char **why)
 		len--;
 	}
 	*why = "no domain name";
-	for (i = 0; i < len; i++)
-		if ((unsigned char)text[i] > 0x7e)
-			*why = not_ascii;
 	if (len > 0 && text[len - 1] == '.')
 		*why = "leave out the dot at the end";
-	if (name_canonical(name, text, len) == -1)
+	if (name_from_text(name, text, len) == -1)
 		return -1;
 	if (!name_is_domain(name)) {
 		*why = "an address where a domain name is expected";
 		return -1;
 	}
+	len = strlen(name);
 	memcpy(k->text + k->len, name, len + 1);
 	k->len += len;
 	return 0;

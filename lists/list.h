@@ -76,8 +76,19 @@ bool prefix_meets(const struct prefix *, const struct prefix *);
 int name_canonical(char out[NAME_TEXT_MAX], const char *text, size_t len);
 
 /*
+ * As name_canonical, of a name that may have labels in UTF-8 (U-labels): each
+ * becomes its A-label, xn--..., so that both ways to write it are the same.
+ */
+int name_from_text(char out[NAME_TEXT_MAX], const char *text, size_t len);
+
+/* UTF-8 (RFC 3629) without control characters? */
+bool utf8_is_text(const char *, size_t len);
+bool utf8_is_ascii(const char *, size_t len);
+
+/*
  * Read the local part that text begins with, a dot-string or a quoted string
- * (RFC 5321, section 4.1.2), into out as it means: unquoted, case kept. The
+ * (RFC 5321, section 4.1.2), into out as it means: unquoted, case kept. Octets
+ * above 0x7f are taken (RFC 6531); whether they are UTF-8 is not asked. The
  * number of octets it takes up, or 0: there is none, or out is too small.
  */
 size_t local_parse(char *out, size_t size, const char *text, size_t len);

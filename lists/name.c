@@ -16,12 +16,13 @@ is_alnum(char c)
 	    (c >= '0' && c <= '9');
 }
 
-/* atext of RFC 5322 3.2.3, the octets of an unquoted local part. */
+/* atext of RFC 5322 3.2.3 and RFC 6532, of which an unquoted local part is. */
 static bool
 is_atext(char c)
 {
 	return c != '\0' &&
-	    (is_alnum(c) || strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	    (is_alnum(c) || (unsigned char)c >= 0x80 ||
+		strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 char
@@ -74,7 +75,8 @@ parse_quoted(char *out, size_t size, const char *text, size_t len)
 	for (i = 1; i < len && text[i] != '"'; i++) {
 		if (text[i] == '\\' && ++i == len)
 			return 0;
-		if (text[i] < 0x20 || text[i] > 0x7e || n + 1 >= size)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f ||
+		    n + 1 >= size)
 			return 0;
 		out[n++] = text[i];
 	}
@@ -145,10 +147,10 @@ mailbox_parse(struct mailbox *m, const char *text, size_t len, const char **why)
 {
 	size_t n = local_parse(m->local, sizeof(m->local), text, len);
 
-	if (n == 0 || m->local[0] == '\0' ||
+	if (n == 0 || m->local[0] == '\0' || !utf8_is_text(text, n) ||
 	    (text[0] != '"' && n < len && text[n] != '@')) {
 		*why = "the part before the @ is no local part (at most 64 "
-		       "ASCII octets)";
+		       "octets)";
 		return -1;
 	}
 	if (n == len || text[n] != '@') {
@@ -156,10 +158,10 @@ mailbox_parse(struct mailbox *m, const char *text, size_t len, const char **why)
 		return -1;
 	}
 	n++;
-	if (name_canonical(m->domain, text + n, len - n) == -1 ||
+	if (name_from_text(m->domain, text + n, len - n) == -1 ||
 	    !name_is_domain(m->domain)) {
-		*why = "the part behind the @ is no domain name (ASCII, no "
-		       "dot at the end)";
+		*why = "the part behind the @ is no domain name (no dot "
+		       "at the end)";
 		return -1;
 	}
 	return 0;

@@ -41,6 +41,7 @@ address_literal(const char *p, const char *end, char out[NAME_TEXT_MAX])
 	return close + 1;
 }
 
+/* A domain may have labels in UTF-8 (RFC 6531, section 3.3). */
 static const char *
 domain(const char *p, const char *end, char out[NAME_TEXT_MAX])
 {
@@ -49,14 +50,19 @@ domain(const char *p, const char *end, char out[NAME_TEXT_MAX])
 	if (p < end && *p == '[')
 		return address_literal(p, end, out);
 	while (q < end &&
-	    (isalnum((unsigned char)*q) || *q == '-' || *q == '.' || *q == '_'))
+	    (isalnum((unsigned char)*q) || *q == '-' || *q == '.' ||
+		*q == '_' || (unsigned char)*q >= 0x80))
 		q++;
-	return name_canonical(out, p, (size_t)(q - p)) == 0 ? q : NULL;
+	return name_from_text(out, p, (size_t)(q - p)) == 0 ? q : NULL;
 }
 
-/* Write the address as it goes on. 0, or -1 when it gets too long. */
+/*
+ * Write the address as it goes on. Its domain goes on in UTF-8 where it came
+ * so: the next hop sees what it would see without us. 0, or -1 when it gets
+ * too long.
+ */
 static int
-write_text(struct mailbox *m)
+write_text(struct mailbox *m, const char *name, size_t len)
 {
 	size_t n = local_format(m->text, sizeof(m->text) - NAME_TEXT_MAX - 4,
 	    m->local);
@@ -64,7 +70,14 @@ write_text(struct mailbox *m)
 	if (n == 0)
 		return -1;
 	m->text[n++] = '@';
-	strcpy(m->text + n, m->domain); /* fits: NAME_TEXT_MAX was left */
+	if (utf8_is_ascii(name, len)) {
+		name = m->domain;
+		len = strlen(name);
+	}
+	if (len >= NAME_TEXT_MAX) /* so much was left */
+		return -1;
+	memcpy(m->text + n, name, len);
+	m->text[n + len] = '\0';
 	return 0;
 }
 
@@ -74,12 +87,13 @@ mailbox(const char *p, const char *end, struct mailbox *m)
 	size_t n = local_parse(m->local, sizeof(m->local), p,
 	    (size_t)(end - p));
 
-	p += n;
-	if (n == 0 || p == end || *p != '@')
+	const char *name = p + n + 1;
+
+	if (n == 0 || !utf8_is_text(p, n) || p + n == end || p[n] != '@')
 		return NULL;
-	if ((p = domain(p + 1, end, m->domain)) == NULL)
+	if ((p = domain(name, end, m->domain)) == NULL)
 		return NULL;
-	return write_text(m) == 0 ? p : NULL;
+	return write_text(m, name, (size_t)(p - name)) == 0 ? p : NULL;
 }
 
 int
@@ -153,12 +167,12 @@ keyword(const char *p, const char *end)
 	return p;
 }
 
-/* esmtp-value = 1*(%d33-60 / %d62-126) */
+/* esmtp-value = 1*(%d33-60 / %d62-126); UTF-8 is its user's business */
 static const char *
 param_value(const char *p, const char *end)
 {
 	for (; p < end; p++)
-		if (*p <= 0x20 || *p >= 0x7f || *p == '=')
+		if ((*p >= 0 && *p <= 0x20) || *p == 0x7f || *p == '=')
 			break;
 	return p;
 }

@@ -18,7 +18,8 @@ enum path_kind {
 
 /*
  * Parse the path at *cursor: "<" [source route ":"] mailbox ">". Blanks before
- * it are skipped. A source route is checked and dropped (appendix C). On
+ * it are skipped. A source route is checked and dropped (appendix C). Both
+ * parts may be UTF-8; whether they may, the caller knows. On
  * success *cursor stands behind ">" and NULL is returned; else what is wrong,
  * and *status tells it as an enhanced status code.
  */

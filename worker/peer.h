@@ -17,6 +17,7 @@ struct generation;
 /*
  * A mailbox of the envelope. local is what the local part means, unquoted;
  * text is the address as it goes on to the next hop, quoted where it must be.
+ * local and text may be UTF-8 (RFC 6531); domain has A-labels.
  */
 struct mailbox {
 	char local[MAILBOX_TEXT_MAX];

@@ -13,13 +13,12 @@ static void
 check(const struct mailbox *m)
 {
 	struct mailbox again;
-	const char *p;
 
 	if (m->text[0] == '\0')
 		return; /* <> or <postmaster> */
-	for (p = m->text; *p != '\0'; p++)
-		if (*p < 0x20 || *p > 0x7e)
-			abort();
+	if (!utf8_is_text(m->text, strlen(m->text)) ||
+	    !utf8_is_ascii(m->domain, strlen(m->domain)))
+		abort();
 	if (mailbox_from_text(m->text, &again) == -1 ||
 	    strcmp(again.local, m->local) != 0 ||
 	    strcmp(again.domain, m->domain) != 0 ||

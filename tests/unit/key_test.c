@@ -31,6 +31,46 @@ static const struct {
 	{ LIST_NAMES, "helo:", NULL, NULL },
 	{ LIST_DOMAINS, "Example.ORG", "=example.org", "example.org" },
 	{ LIST_DOMAINS, "example.org.", NULL, NULL },
+	/* U-labels and A-labels are one */
+	{ LIST_DOMAINS,
+	    "b\xc3\xbc"
+	    "cher.example",
+	    "=xn--bcher-kva.example", "xn--bcher-kva.example" },
+	{ LIST_DOMAINS,
+	    "B\xc3\x9c"
+	    "CHER.Example",
+	    "=xn--bcher-kva.example", "xn--bcher-kva.example" },
+	{ LIST_DOMAINS,
+	    "bu\xcc\x88"
+	    "cher.example",
+	    "=xn--bcher-kva.example", "xn--bcher-kva.example" },
+	{ LIST_DOMAINS, ".XN--bcher-kva.example", "=.xn--bcher-kva.example",
+	    ".xn--bcher-kva.example" },
+	{ LIST_DOMAINS, "\xe4\xbe\x8b\xe5\xad\x90.\xe5\xb9\xbf\xe5\x91\x8a",
+	    "=xn--fsqu00a.xn--4rr70v", "xn--fsqu00a.xn--4rr70v" },
+	{ LIST_NAMES,
+	    "helo:.b\xc3\xbc"
+	    "cher.example",
+	    "=helo:.xn--bcher-kva.example", "helo:.xn--bcher-kva.example" },
+	{ LIST_DOMAINS, "b\xc3.example", NULL, NULL },
+	{ LIST_DOMAINS, "\xff.example", NULL, NULL },
+	{ LIST_DOMAINS, "\xc0\xaf.example", NULL, NULL },
+	{ LIST_DOMAINS, "b\xc2\x85.example", NULL, NULL },
+	{ LIST_DOMAINS, "b\xef\xbc\xa0x.example", NULL, NULL }, /* an @ */
+	{ LIST_DOMAINS, "\xcc\x88.example", NULL, NULL },
+	{ LIST_RECIPIENTS,
+	    "J\xc3\xb6rg@b\xc3\xbc"
+	    "cher.example",
+	    "=j\xc3\xb6rg@xn--bcher-kva.example",
+	    "j\xc3\xb6rg@xn--bcher-kva.example" },
+	{ LIST_RECIPIENTS, "\"j \xc3\xb6\"@example.org",
+	    "=j \xc3\xb6@example.org", "\"j \xc3\xb6\"@example.org" },
+	{ LIST_RECIPIENTS, "j\xc3@example.org", NULL, NULL },
+	{ LIST_RECIPIENTS, "\"j\xf0\x9f\"@example.org", NULL, NULL },
+	{ LIST_RECIPIENTS,
+	    "@.b\xc3\xbc"
+	    "cher.example",
+	    "=@.xn--bcher-kva.example", "@.xn--bcher-kva.example" },
 	{ LIST_DOMAINS, "192.0.2.1", NULL, NULL },
 	{ LIST_DOMAINS, "..example.org", NULL, NULL },
 	{ LIST_DOMAINS, "user@example.org", NULL, NULL },

@@ -58,7 +58,19 @@ static const struct {
 	{ PATH_RECIPIENT, "<a(c)@b.example>", NULL, NULL },
 	{ PATH_RECIPIENT, "<a@@b.example>", NULL, NULL },
 	{ PATH_RECIPIENT, "<@b.example>", NULL, NULL },
-	{ PATH_RECIPIENT, "<a\xc3\xbc@b.example>", NULL, NULL },
+	/* UTF-8 goes on as it came */
+	{ PATH_RECIPIENT, "<a\xc3\xbc@b.example>", "a\xc3\xbc@b.example", "" },
+	{ PATH_RECIPIENT, "<a@B\xc3\x9c.Example> x", "a@B\xc3\x9c.Example",
+	    " x" },
+	{ PATH_RECIPIENT, "<\"a \xc3\xbc\"@b.example>",
+	    "\"a \xc3\xbc\"@b.example", "" },
+	{ PATH_SENDER, "<@\xc3\xbc.example:\xe4\xbe\x8b@\xe4\xbe\x8b>",
+	    "\xe4\xbe\x8b@\xe4\xbe\x8b", "" },
+	{ PATH_RECIPIENT, "<a\xc3@b.example>", NULL, NULL },
+	{ PATH_RECIPIENT, "<a\xc2\x85@b.example>", NULL, NULL },
+	{ PATH_RECIPIENT, "<a@b\xc3.example>", NULL, NULL },
+	{ PATH_RECIPIENT, "<a@\xff>", NULL, NULL },
+	{ PATH_RECIPIENT, "<a@b\xef\xbc\xa0x.example>", NULL, NULL },
 	{ PATH_RECIPIENT, "<a>", NULL, NULL },
 	/* Quoted-string: quotes stay only where they are needed */
 	{ PATH_RECIPIENT, "<\"joe\"@b.example>", "joe@b.example", "" },
@@ -276,7 +288,7 @@ static const struct {
 	{ " A=1=2", "[A=1]!" },
 	{ " A_B=1", "[A]!" },
 	{ " A\t", "[A]!" },
-	{ " A=\x80", "!" },
+	{ " A=\x80", "[A=\x80]" },
 	{ " A=1\x7f", "[A=1]!" },
 };
 
