@@ -3,12 +3,13 @@
  * ret	  = "FULL" / "HDRS"
  * envid  = xtext
  * notify = "NEVER" / 1#( "SUCCESS" / "FAILURE" / "DELAY" )
- * orcpt  = atom ";" xtext
+ * orcpt  = atom ";" xtext / "utf-8;" UTF-8
  * xtext  = *( %d33-42 / %d44-60 / %d62-126 / "+" 2HEXDIG )
  */
 #include <string.h>
 #include <strings.h>
 
+#include "lists/list.h"
 #include "worker/args.h"
 
 int
@@ -107,6 +108,14 @@ dsn_notify(const char *value, size_t len)
 	return false;
 }
 
+/* utf-8-addr-xtext and its relatives of RFC 6533, section 3, not taken apart */
+static bool
+is_utf8_address(const char *p, size_t len)
+{
+	return len > 0 && memchr(p, '=', len) == NULL &&
+	    memchr(p, ' ', len) == NULL && utf8_is_text(p, len);
+}
+
 bool
 dsn_orcpt(const char *value, size_t len)
 {
@@ -116,8 +125,12 @@ dsn_orcpt(const char *value, size_t len)
 	if (semicolon == NULL || semicolon == value || len > ORCPT_MAX)
 		return false;
 	for (p = value; p < semicolon; p++)
-		if (strchr("()<>@,;:\\\".[]+", *p) != NULL)
+		if (*p < 0x21 || *p == 0x7f || *p == '=' ||
+		    strchr("()<>@,;:\\\".[]+", *p) != NULL)
 			return false;
+	if (is_word(value, (size_t)(semicolon - value), "utf-8"))
+		return is_utf8_address(semicolon + 1,
+		    (size_t)(value + len - semicolon - 1));
 	return xtext_len(semicolon + 1, (size_t)(value + len - semicolon - 1)) >
 	    0;
 }

@@ -23,6 +23,6 @@ int bdat_parse(const char *arg, const char *end, int64_t *size, bool *last);
 bool dsn_ret(const char *value, size_t len);
 bool dsn_envid(const char *value, size_t len);
 bool dsn_notify(const char *value, size_t len);
-bool dsn_orcpt(const char *value, size_t len);
+bool dsn_orcpt(const char *value, size_t len); /* it may be UTF-8 */
 
 #endif

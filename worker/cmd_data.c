@@ -99,6 +99,15 @@ trace_name(char out[NAME_TEXT_MAX], const char *helo)
 		strlcpy(out, "unknown", NAME_TEXT_MAX);
 }
 
+/* The way it came (RFC 5321, section 4.4; RFC 6531, section 4.3). */
+static const char *
+with(const struct session *s)
+{
+	if (!s->peer.esmtp)
+		return "SMTP";
+	return s->env.utf8 ? "UTF8SMTP" : "ESMTP";
+}
+
 /* The Received field (RFC 5321, section 4.4); its length. */
 static size_t
 trace(const struct session *s, char *buf, size_t size)
@@ -122,8 +131,7 @@ trace(const struct session *s, char *buf, size_t size)
 	    "\t%s\r\n",
 	    name, known, known[0] != '\0' ? " " : "",
 	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
-	    s->set->hostname, s->peer.esmtp ? "ESMTP" : "SMTP", s->ref, to,
-	    date);
+	    s->set->hostname, with(s), s->ref, to, date);
 	return (size_t)n;
 }
 

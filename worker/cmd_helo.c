@@ -68,6 +68,8 @@ cmd_ehlo(struct session *s, const char *arg, const char *end)
 	    (long long)s->set->limits.message_bytes);
 	reply_part(s, 250, 1, "8BITMIME");
 	reply_part(s, 250, 1, "CHUNKING");
+	if (s->offered & HOP_UTF8)
+		reply_part(s, 250, 1, "SMTPUTF8");
 	if (s->offered & HOP_DSN)
 		reply_part(s, 250, 1, "DSN");
 	reply_part(s, 250, 1, "LIMITS RCPTMAX=%d", s->set->limits.recipients);

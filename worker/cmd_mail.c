@@ -2,7 +2,7 @@
  * mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
  *
  * Parameters: SIZE=n (RFC 1870), BODY=7BIT or 8BITMIME (RFC 6152), RET and
- * ENVID (RFC 3461).
+ * ENVID (RFC 3461), SMTPUTF8 (RFC 6531).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,11 +92,24 @@ take_envid(struct session *s, void *arg, const struct param *par)
 	return -1;
 }
 
+static int
+take_utf8(struct session *s, void *arg, const struct param *par)
+{
+	(void)arg;
+	if (par->value == NULL) {
+		s->env.utf8 = true;
+		return 0;
+	}
+	reply(s, 501, "5.5.4", "SMTPUTF8 takes no value");
+	return -1;
+}
+
 static const struct param_row params[] = {
 	{ "SIZE", 0, take_size },
 	{ "BODY", 0, take_body },
 	{ "RET", HOP_DSN, take_ret },
 	{ "ENVID", HOP_DSN, take_envid },
+	{ "SMTPUTF8", HOP_UTF8, take_utf8 },
 };
 
 void
@@ -116,7 +129,8 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 		return;
 	}
 	if (params_take(s, NULL, arg, end, params,
-		sizeof(params) / sizeof(params[0])) == -1) {
+		sizeof(params) / sizeof(params[0])) == -1 ||
+	    !address_is_allowed(s, &s->peer.sender)) {
 		session_reset(s);
 		return;
 	}

@@ -1,6 +1,9 @@
 /*
- * ESMTP parameters of MAIL and RCPT, by the rows of their commands.
+ * ESMTP parameters of MAIL and RCPT, by the rows of their commands; and what
+ * an address may be because of them.
  */
+#include <string.h>
+
 #include "worker/command.h"
 #include "worker/path.h"
 #include "worker/reply.h"
@@ -18,6 +21,15 @@ find(const struct session *s, const struct param *par,
 		    (rows[i].needs & ~s->offered) == 0)
 			break;
 	return &rows[i];
+}
+
+bool
+address_is_allowed(struct session *s, const struct mailbox *m)
+{
+	if (s->env.utf8 || utf8_is_ascii(m->text, strlen(m->text)))
+		return true;
+	reply(s, 553, "5.6.7", "MAIL must say SMTPUTF8 for such an address");
+	return false;
 }
 
 int

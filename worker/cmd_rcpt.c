@@ -86,6 +86,7 @@ take_orcpt(struct session *s, void *arg, const struct param *par)
 	struct rcpt *r = arg;
 
 	if (dsn_orcpt(par->value, par->value_len) &&
+	    (s->env.utf8 || utf8_is_ascii(par->value, par->value_len)) &&
 	    param_add(r->params, sizeof(r->params), par))
 		return 0;
 	reply(s, 501, "5.5.4",
@@ -115,7 +116,8 @@ parse(struct session *s, const char *arg, const char *end, struct rcpt *r)
 		return false;
 	}
 	if (params_take(s, r, arg, end, params,
-		sizeof(params) / sizeof(params[0])) == -1)
+		sizeof(params) / sizeof(params[0])) == -1 ||
+	    !address_is_allowed(s, &r->to))
 		return false;
 	if (r->to.postmaster && !postmaster(s, &r->to)) {
 		no_route(s, &r->to, "no address for <postmaster>");

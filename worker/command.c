@@ -7,6 +7,7 @@
 
 #include "worker/command.h"
 #include "worker/foreign.h"
+#include "worker/hops.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 
@@ -104,6 +105,18 @@ command_may_begin(struct session *s, char first)
 	return false;
 }
 
+/* Where SMTPUTF8 was offered, MAIL and RCPT may hold UTF-8 (RFC 6531). */
+static bool
+is_readable(const struct session *s, const char *line, size_t len)
+{
+	if (is_printable(line, len))
+		return true;
+	return (s->offered & HOP_UTF8) != 0 && len > 5 &&
+	    (strncasecmp(line, "MAIL ", 5) == 0 ||
+		strncasecmp(line, "RCPT ", 5) == 0) &&
+	    utf8_is_text(line, len);
+}
+
 void
 command_run(struct session *s, const char *line, size_t len)
 {
@@ -112,7 +125,7 @@ command_run(struct session *s, const char *line, size_t len)
 
 	if (cut_off_foreign(s, line, len))
 		return;
-	if (!is_printable(line, len) && s->phase != PH_REFUSED) {
+	if (!is_readable(s, line, len) && s->phase != PH_REFUSED) {
 		reply(s, 500, "5.5.2",
 		    "the line holds control or 8-bit characters");
 		if (len >= 4 && strncasecmp(line, "BDAT", 4) == 0)

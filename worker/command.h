@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct mailbox;
 struct param;
 struct session;
 
@@ -22,7 +23,8 @@ bool command_may_begin(struct session *, char first);
 
 /*
  * The handlers, by file. arg is what stands behind the verb and one blank, up
- * to end; blanks at its end are cut off, every octet is printable ASCII.
+ * to end; blanks at its end are cut off, every octet is printable ASCII, but
+ * MAIL and RCPT may hold UTF-8 where SMTPUTF8 was offered.
  */
 void cmd_helo(struct session *, const char *arg, const char *end);
 void cmd_ehlo(struct session *, const char *arg, const char *end);
@@ -50,6 +52,9 @@ struct param_row {
 /* Take all parameters up to end. 0, or -1 after it has replied. */
 int params_take(struct session *, void *arg, const char *p, const char *end,
     const struct param_row *, size_t n);
+
+/* An address in UTF-8 wants SMTPUTF8. False: it was refused. */
+bool address_is_allowed(struct session *, const struct mailbox *);
 
 /*
  * A BDAT that is refused as a command: read its octets. False: the session is

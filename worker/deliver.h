@@ -26,6 +26,7 @@ struct spool;
 struct envelope {
 	const char *sender;	 /* as it goes on; "" is the null sender */
 	bool eight_bit;		 /* BODY=8BITMIME was said */
+	bool utf8;		 /* SMTPUTF8 was */
 	int64_t size;		 /* SIZE= as declared, or 0 */
 	char params[PARAMS_MAX]; /* of MAIL, for a hop that has DSN */
 	char *rcpts; /* accepted recipients: address, NUL, parameters, NUL */

@@ -302,6 +302,8 @@ take_keyword(void *arg, const char *line)
 		h->pipelining = true;
 	else if (strcasecmp(line, "DSN") == 0)
 		h->keywords |= HOP_DSN;
+	else if (strcasecmp(line, "SMTPUTF8") == 0)
+		h->keywords |= HOP_UTF8;
 	else if (strcasecmp(line, "8BITMIME") == 0)
 		h->eight_bit = true;
 	else if (strncasecmp(line, "SIZE", 4) == 0 &&
@@ -369,20 +371,36 @@ say_mail(struct delivery *d, struct hop *h)
 	if (h->has_size && d->env->size > 0)
 		snprintf(size, sizeof(size), " SIZE=%lld",
 		    (long long)d->env->size);
-	command(d, h, "MAIL FROM:<%s>%s%s%s", d->env->sender, size,
+	command(d, h, "MAIL FROM:<%s>%s%s%s%s", d->env->sender, size,
 	    h->eight_bit && d->env->eight_bit ? " BODY=8BITMIME" : "",
+	    d->env->utf8 ? " SMTPUTF8" : "",
 	    h->keywords & HOP_DSN ? d->env->params : "");
+}
+
+/* Does this hop not know this kind of message? */
+static bool
+lacks_keyword(const struct delivery *d, const struct hop *h,
+    struct hop_answer *a)
+{
+	if (d->env->utf8 && !(h->keywords & HOP_UTF8)) {
+		answer_is(a, HOP_REFUSED, 550, "5.6.7",
+		    "the next hop does not take international mail");
+		return true;
+	}
+	if (d->env->eight_bit && !h->eight_bit) {
+		answer_is(a, HOP_REFUSED, 550, "5.6.3",
+		    "the next hop does not take 8-bit messages");
+		return true;
+	}
+	return false;
 }
 
 /* What this hop is known not to be able to take. */
 static bool
 lacks(const struct delivery *d, const struct hop *h, struct hop_answer *a)
 {
-	if (d->env->eight_bit && !h->eight_bit) {
-		answer_is(a, HOP_REFUSED, 550, "5.6.3",
-		    "the next hop does not take 8-bit messages");
+	if (lacks_keyword(d, h, a))
 		return true;
-	}
 	if (h->size > 0 && d->env->size > h->size) {
 		answer_is(a, HOP_REFUSED, 552, "5.3.4",
 		    "the message is larger than the next hop takes");
@@ -493,6 +511,10 @@ catch_up(struct delivery *d, struct hop *h, int n, struct hop_answer *a)
 			answer_lost(h, a);
 			return false;
 		}
+	}
+	if (n > 0 && !h->mail_sent && lacks_keyword(d, h, a)) {
+		answer_trouble(a, "back again, it lacks what it had");
+		return false;
 	}
 	if (!h->fresh && !h->mail_sent)
 		expect_silence(h);

@@ -42,7 +42,8 @@ check_value(bool (*is)(const char *, size_t), const char *p, size_t len)
 		return;
 	require(len > 0 && len <= 500);
 	for (i = 0; i < len; i++)
-		require(p[i] > 0x20 && p[i] < 0x7f && p[i] != '=');
+		require(
+		    (unsigned char)p[i] > 0x20 && p[i] != 0x7f && p[i] != '=');
 }
 
 int

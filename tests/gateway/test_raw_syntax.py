@@ -329,7 +329,7 @@ SENDERS = [
     (b"<a@b.example> X-Y-Z=1", "555 5.5.4"),
     (b"<a@b.example> SIZEX=1", "555 5.5.4"),
     (b"<a@b.example> SIZ=1", "555 5.5.4"),
-    (b"<a@b.example> SMTPUTF8", "555 5.5.4"),
+    (b"<a@b.example> SMTPUTF8", "250 2.1.0"),
     (b"<a@b.example> AUTH=<>", "555 5.5.4"),
     (b"<a@b.example> AUTH=e+3Dmc2@b.example", "555 5.5.4"),
     (b"<a@b.example> RET=HDRS", "555 5.5.4"),
@@ -343,8 +343,8 @@ SENDERS = [
     (b"<a@b.example> FOO=\x80", "500 5.5.2"),
     (b"<a@b.example>\tSIZE=1", "500 5.5.2"),
     # 8-bit without SMTPUTF8, and control characters.
-    (b"<\xc3\xa4@b.example>", "500 5.5.2"),
-    (b"<a@\xc3\xa4.example>", "500 5.5.2"),
+    (b"<\xc3\xa4@b.example>", "553 5.6.7"),
+    (b"<a@\xc3\xa4.example>", "553 5.6.7"),
     (b'<"\xf0\x9f"@b.example>', "500 5.5.2"),  # CVE-2020-7046
     (b"<\xf0\x9f>", "500 5.5.2"),
     (b'<"a\rX: y"@b.example>', "500 5.5.2"),
@@ -472,7 +472,7 @@ RECIPIENTS = [
     (b"TO:<alice@example.org>FOO", "501 5.5.4"),
     (b"TO:<alice@example.org\0@evil.example>", "500 5.5.2"),
     (b"TO:<alice@example.org\0>", "500 5.5.2"),
-    (b"TO:<\xc3\xa4lice@example.org>", "500 5.5.2"),
+    (b"TO:<\xc3\xa4lice@example.org>", "553 5.6.7"),
     (b"TO:<alice@example.org>\t", "500 5.5.2"),
     (b"TO:<;for i in 0 1 2..;do read r;done;sh;exit 0;>", "501 5.1.3"),
     (b"TO:<;id;@example.org>", "501 5.1.3"),
@@ -527,7 +527,7 @@ def test_ehlo_offers_what_is_implemented_and_helo_nothing(gateway):
         assert lines[0].split()[0] == "250-gw.example.org"
         assert {l[4:] for l in lines[1:]} == {
             "PIPELINING", "SIZE 52428800", "8BITMIME", "CHUNKING",
-            "LIMITS RCPTMAX=1000", "ENHANCEDSTATUSCODES"}
+            "SMTPUTF8", "LIMITS RCPTMAX=1000", "ENHANCEDSTATUSCODES"}
         c.send(b"HELO client.example\r\n")
         assert c.expect("250") == ["250 gw.example.org"]
         c.in_step()

@@ -124,6 +124,14 @@ static const struct {
 	{ dsn_orcpt, "rfc.822;a", false },
 	{ dsn_orcpt, "rfc822;a+0D+0A", false },
 	{ dsn_orcpt, "rfc822;a=b", false },
+	{ dsn_orcpt, "rfc822;\xc3\xa4@b.example", false },
+	{ dsn_orcpt, "utf-8;\xc3\xa4@b.example", true },
+	{ dsn_orcpt, "UTF-8;\\x{E4}@b.example", true },
+	{ dsn_orcpt, "utf-8;\xc3@b.example", false },
+	{ dsn_orcpt, "utf-8;a=\xc3\xa4", false },
+	{ dsn_orcpt, "utf-8;a\tb", false },
+	{ dsn_orcpt, "utf-8;", false },
+	{ dsn_orcpt, "\xc3\xa4;a", false },
 };
 
 static bool
