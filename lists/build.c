@@ -28,7 +28,7 @@
 struct hops {
 	const char *hop[HOPS_TOLD + 1];
 	size_t n;
-	bool maildir;
+	bool maildir, other;
 };
 
 static size_t
@@ -53,6 +53,7 @@ add_hop(struct hops *h, const struct entry *e)
 	size_t i;
 
 	h->maildir |= e->action == ACT_MAILDIR;
+	h->other |= e->action == ACT_MX || e->action == ACT_LMTP;
 	if (e->action != ACT_SMTP)
 		return;
 	for (i = 0; i < h->n; i++)
@@ -88,7 +89,8 @@ print_hops(FILE *out, const struct source *s)
 	else
 		for (i = 0; i < h.n; i++)
 			fprintf(out, " %s", h.hop[i]);
-	fputs(h.maildir ? " maildir\n" : "\n", out);
+	fputs(h.maildir ? " maildir" : "", out);
+	fputs(h.other ? " other\n" : "\n", out);
 }
 
 static void

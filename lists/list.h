@@ -237,9 +237,9 @@ struct list_info {
 	const char
 	    *first; /* domains: the first plain domain as written, or "" */
 	/*
-	 * routes: the targets of its smtp entries, each once, and "maildir"
-	 * where there is one, with blanks between; "many" for more than can be
-	 * told. NULL: it does not tell.
+	 * routes: the targets of its smtp entries, each once, "maildir" where
+	 * there is one and "other" for what is neither, with blanks between;
+	 * "many" for more than can be told. NULL: it does not tell.
 	 */
 	const char *hops;
 };

@@ -68,6 +68,7 @@ static const struct {
 	/* nobody knows who they are */
 	{ "many", 0 },
 	{ "many maildir", 0 },
+	{ "192.0.2.1:25 other", 0 },
 	{ "192.0.2.1:25 mx.example.org:25", 0 },
 	{ "192.0.2.1", 0 },
 };
