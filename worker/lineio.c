@@ -10,14 +10,55 @@
 #include "worker/lineio.h"
 #include "worker/wait.h"
 
+static ssize_t
+plain_read(void *arg, void *buf, size_t len, short *events)
+{
+	const struct lineio *io = arg;
+
+	*events = POLLIN;
+	return read(io->fd, buf, len);
+}
+
+static ssize_t
+plain_write(void *arg, const void *buf, size_t len, short *events)
+{
+	const struct lineio *io = arg;
+
+	*events = POLLOUT;
+	return write(io->fd, buf, len);
+}
+
+static void
+plain_finish(void *arg)
+{
+	(void)arg; /* closing says it */
+}
+
+static const struct io_ops plain = { plain_read, plain_write, plain_finish };
+
+void
+io_use(struct lineio *io, const struct io_ops *ops, void *arg)
+{
+	io->ops = ops;
+	io->arg = arg;
+	io->skipping = false;
+	io->start = io->end = io->searched = 0;
+}
+
+void
+io_use_plain(struct lineio *io)
+{
+	io_use(io, &plain, io);
+}
+
 void
 io_init(struct lineio *io, struct waiting *waiting, int fd)
 {
 	io->waiting = waiting;
 	io->fd = fd;
-	io->skipping = io->failed = false;
-	io->start = io->end = io->searched = 0;
+	io->failed = io->finished = false;
 	io->out_len = 0;
+	io_use_plain(io);
 	wait_set(waiting, WAIT_CLIENT, fd);
 }
 
@@ -40,16 +81,18 @@ io_flush(struct lineio *io, int64_t deadline_ms)
 {
 	enum io_result r = IO_OK;
 	size_t done = 0;
+	short events;
 	ssize_t n;
 
 	while (done < io->out_len && !io->failed) {
-		n = write(io->fd, io->out + done, io->out_len - done);
+		n = io->ops->write(io->arg, io->out + done, io->out_len - done,
+		    &events);
 		if (n > 0) {
 			done += (size_t)n;
 			continue;
 		}
 		if (n == -1 && errno == EAGAIN)
-			r = wait_client(io, POLLOUT, deadline_ms);
+			r = wait_client(io, events, deadline_ms);
 		else if (n == -1 && errno == EINTR)
 			r = IO_OK;
 		else
@@ -58,6 +101,17 @@ io_flush(struct lineio *io, int64_t deadline_ms)
 	}
 	io->out_len = 0;
 	return io->failed && r == IO_OK ? IO_FAILED : r;
+}
+
+enum io_result
+io_finish(struct lineio *io, int64_t deadline_ms)
+{
+	enum io_result r = io_flush(io, deadline_ms);
+
+	if (!io->failed && !io->finished)
+		io->ops->finish(io->arg);
+	io->finished = true;
+	return r;
 }
 
 void
@@ -92,13 +146,14 @@ compact(struct lineio *io)
 	}
 }
 
-/* One read(2). IO_LATE stands for "nothing there yet". */
+/* One read. IO_LATE stands for "nothing there yet": wait for events. */
 static enum io_result
-read_some(struct lineio *io)
+read_some(struct lineio *io, short *events)
 {
 	ssize_t n;
 
-	n = read(io->fd, io->in + io->end, sizeof(io->in) - io->end);
+	n = io->ops->read(io->arg, io->in + io->end, sizeof(io->in) - io->end,
+	    events);
 	if (n > 0) {
 		io->end += (size_t)n;
 		return IO_OK;
@@ -111,18 +166,26 @@ read_some(struct lineio *io)
 enum io_result
 io_fill(struct lineio *io, int64_t deadline_ms)
 {
+	bool answers = io->out_len > 0;
+	short events = POLLIN;
 	enum io_result r;
 
 	compact(io);
-	/* A client that is to be answered first has nothing to say yet. */
-	if (io->out_len == 0 && (r = read_some(io)) != IO_LATE)
+	if (answers && (r = io_flush(io, deadline_ms)) != IO_OK)
 		return r;
-	if ((r = io_flush(io, deadline_ms)) != IO_OK)
+	/*
+	 * A client that was to be answered first has nothing to say yet, unless
+	 * octets of its are in hand where poll(2) does not see them.
+	 */
+	if ((!answers || io->ops != &plain) &&
+	    (r = read_some(io, &events)) != IO_LATE)
 		return r;
+	if (io->failed)
+		return IO_FAILED;
 	do {
-		if ((r = wait_client(io, POLLIN, deadline_ms)) != IO_OK)
+		if ((r = wait_client(io, events, deadline_ms)) != IO_OK)
 			return r;
-	} while ((r = read_some(io)) == IO_LATE);
+	} while ((r = read_some(io, &events)) == IO_LATE);
 	return r;
 }
 

@@ -7,6 +7,8 @@
 #ifndef LICTOR_LINEIO_H
 #define LICTOR_LINEIO_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,11 +31,26 @@ enum io_result {
 	IO_FAILED   /* the connection is lost */
 };
 
+/*
+ * How octets go in and out: as read(2) and write(2). -1 with EAGAIN: events
+ * (POLLIN, POLLOUT) is what to wait for before the next try. A read may have
+ * octets when poll(2) sees none, so it is tried before any wait.
+ */
+struct io_ops {
+	ssize_t (*read)(void *arg, void *, size_t, short *events);
+	ssize_t (*write)(void *arg, const void *, size_t, short *events);
+	/* Say, if that needs no wait, that nothing more will come. */
+	void (*finish)(void *arg);
+};
+
 struct lineio {
 	struct waiting *waiting;
 	int fd;
+	const struct io_ops *ops;
+	void *arg;
 	bool skipping;	 /* inside a line that was too long */
 	bool failed;	 /* a write failed: nothing more is sent */
+	bool finished;	 /* it was said that nothing more will come */
 	size_t start;	 /* first octet not taken yet */
 	size_t end;	 /* behind the last octet read */
 	size_t searched; /* up to here there is no line end */
@@ -44,6 +61,11 @@ struct lineio {
 };
 
 void io_init(struct lineio *, struct waiting *, int fd);
+
+/* From now on octets go this way. What was read before is forgotten. */
+void io_use(struct lineio *, const struct io_ops *, void *arg);
+/* And now as they are again; fd must stay what it was. */
+void io_use_plain(struct lineio *);
 
 /*
  * Take the next command line. Only CRLF ends a line. *line points into the
@@ -59,5 +81,7 @@ enum io_result io_fill(struct lineio *, int64_t deadline_ms);
 /* Add to the output; flushes only when the buffer is full. */
 void io_put(struct lineio *, const char *, size_t, int64_t deadline_ms);
 enum io_result io_flush(struct lineio *, int64_t deadline_ms);
+/* Flush, and say that nothing more will come; once. */
+enum io_result io_finish(struct lineio *, int64_t deadline_ms);
 
 #endif

@@ -286,6 +286,149 @@ test_client_is_gone(void **state)
 	wire_close();
 }
 
+/* A way of octets that has some in hand where poll(2) sees none. */
+static struct {
+	const char *hand;	     /* what a read gives, line by line */
+	int blocked;		     /* a write wants POLLIN so often first */
+	char out[64];		     /* what was written */
+	int waits_to_read, finishes; /* POLLOUT wanted by reads; ends said */
+} far;
+
+static ssize_t
+far_read(void *arg, void *buf, size_t len, short *events)
+{
+	size_t n = strcspn(far.hand, "|");
+
+	(void)arg;
+	(void)len;
+	*events = POLLIN;
+	if (far.waits_to_read > 0) {
+		far.waits_to_read--;
+		*events = POLLOUT; /* the socket is writable: at once */
+		errno = EAGAIN;
+		return -1;
+	}
+	if (n == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	memcpy(buf, far.hand, n);
+	far.hand += n + (far.hand[n] == '|');
+	return (ssize_t)n;
+}
+
+static ssize_t
+far_write(void *arg, const void *buf, size_t len, short *events)
+{
+	size_t have = strlen(far.out);
+
+	(void)arg;
+	*events = POLLIN;
+	if (far.blocked > 0) {
+		far.blocked--;
+		errno = EAGAIN;
+		return -1;
+	}
+	len = len > 3 ? 3 : len; /* piece by piece */
+	memcpy(far.out + have, buf, len);
+	far.out[have + len] = '\0';
+	return (ssize_t)len;
+}
+
+static void
+far_finish(void *arg)
+{
+	(void)arg;
+	far.finishes++;
+}
+
+static const struct io_ops far_ops = { far_read, far_write, far_finish };
+
+static void
+far_open(const char *hand)
+{
+	memset(&far, 0, sizeof(far));
+	far.hand = hand;
+	wire_open(SOCK_STREAM);
+}
+
+/* What came in the clear is not there any more behind the change. */
+static void
+test_change_forgets_input(void **state)
+{
+	char out[64] = "";
+	const char *line;
+	size_t len;
+
+	(void)state;
+	far_open("NOOP\r\n");
+	client_sends("STARTTLS\r\nRSET\r\nQU", 18);
+	assert_int_equal(io_line(&w.io, clock_ms() + 1, &line, &len), IO_OK);
+	io_use(&w.io, &far_ops, NULL);
+	take_lines(out, sizeof(out));
+	assert_string_equal(out, "[NOOP]");
+	wire_close();
+}
+
+/* Nothing is waited for while octets are in hand, before or after output. */
+static void
+test_octets_in_hand(void **state)
+{
+	const char *line;
+	size_t len;
+
+	(void)state;
+	far_open("A\r\n|B\r\n|C\r\n");
+	io_use(&w.io, &far_ops, NULL);
+	assert_int_equal(io_line(&w.io, clock_ms() + 1, &line, &len), IO_OK);
+	io_put(&w.io, "250 ok\r\n", 8, clock_ms() + 1);
+	assert_int_equal(io_line(&w.io, clock_ms() + 1, &line, &len), IO_OK);
+	assert_memory_equal(line, "B", len);
+	assert_string_equal(far.out, "250 ok\r\n");
+	far.waits_to_read = 2;
+	assert_int_equal(io_line(&w.io, clock_ms() + 1000, &line, &len), IO_OK);
+	assert_int_equal(io_line(&w.io, clock_ms() + 1, &line, &len), IO_LATE);
+	wire_close();
+}
+
+/* A write may have to wait for the client to say something. */
+static void
+test_write_waits_for_input(void **state)
+{
+	(void)state;
+	far_open("");
+	io_use(&w.io, &far_ops, NULL);
+	far.blocked = 2;
+	client_sends("x", 1);
+	io_put(&w.io, "250 ok\r\n", 8, clock_ms() + 1000);
+	assert_int_equal(io_flush(&w.io, clock_ms() + 1000), IO_OK);
+	assert_string_equal(far.out, "250 ok\r\n");
+	wire_close();
+}
+
+/* The end is said once, after all else, and not where a write has failed. */
+static void
+test_end_is_said_once(void **state)
+{
+	(void)state;
+	far_open("");
+	io_use(&w.io, &far_ops, NULL);
+	io_put(&w.io, "221\r\n", 5, clock_ms() + 1000);
+	assert_int_equal(io_finish(&w.io, clock_ms() + 1000), IO_OK);
+	assert_int_equal(io_finish(&w.io, clock_ms() + 1000), IO_OK);
+	assert_string_equal(far.out, "221\r\n");
+	assert_int_equal(far.finishes, 1);
+	wire_close();
+
+	far_open("");
+	io_use(&w.io, &far_ops, NULL);
+	far.blocked = 1000;
+	io_put(&w.io, "221\r\n", 5, clock_ms() + 1);
+	assert_int_not_equal(io_finish(&w.io, clock_ms() + 1), IO_OK);
+	assert_int_equal(far.finishes, 0);
+	wire_close();
+}
+
 int
 main(void)
 {
@@ -298,6 +441,10 @@ main(void)
 		cmocka_unit_test(test_much_output),
 		cmocka_unit_test(test_client_does_not_read),
 		cmocka_unit_test(test_client_is_gone),
+		cmocka_unit_test(test_change_forgets_input),
+		cmocka_unit_test(test_octets_in_hand),
+		cmocka_unit_test(test_write_waits_for_input),
+		cmocka_unit_test(test_end_is_said_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
