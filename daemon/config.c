@@ -184,9 +184,7 @@ warn_idle(struct loader *l, const struct scan_item *it)
 	char buf[LABEL_MAX];
 
 	if (it->is_section) {
-		/* Of listeners check_listeners() speaks. */
-		if (config_row_used(it->name, it->title) != NULL ||
-		    strcmp(it->name, "listener") == 0)
+		if (config_row_used(it->name, it->title) != NULL)
 			return;
 		label(it->name, it->title, NULL, buf);
 	} else {
@@ -321,8 +319,8 @@ load_default(struct loader *l, void *base, const struct config_row *row)
 }
 
 /*
- * One row in one section, into base, the settings or a zone; sec is NULL when
- * the file has no such section.
+ * One row in one section, into base, which is what its section has; sec is
+ * NULL when the file has no such section.
  */
 static void
 load_row(struct loader *l, void *base, const struct config_row *row, cfg_t *sec,
@@ -349,18 +347,31 @@ load_row(struct loader *l, void *base, const struct config_row *row, cfg_t *sec,
 		it->bad = true; /* only now: lines count good items */
 }
 
+/* What the values of section k of its name go into. */
+static void *
+base_of(struct settings *set, enum config_base base, unsigned k)
+{
+	switch (base) {
+	case BASE_LISTENER:
+		return &set->listeners[k];
+	case BASE_ZONE:
+		return &set->zones[k];
+	case BASE_SETTINGS:
+		break;
+	}
+	return set;
+}
+
 /* A row of sections with titles of the administrator's own. */
 static void
 load_titled(struct loader *l, const struct config_row *row)
 {
-	bool zones = config_section(row->section)->is_zone;
-	struct settings *set = l->set;
 	cfg_t *sec;
 	unsigned k;
 
 	for (k = 0; k < cfg_size(l->cfg, row->section); k++) {
 		sec = cfg_getnsec(l->cfg, row->section, k);
-		load_row(l, zones ? (void *)&set->zones[k] : set, row, sec,
+		load_row(l, base_of(l->set, config_row_base(row), k), row, sec,
 		    cfg_title(sec));
 	}
 }
@@ -387,15 +398,22 @@ load_rows(struct loader *l)
 	}
 }
 
-/* A place for each section dnsbl, in the order of the file. */
-static void
-make_zones(struct loader *l)
+/* A place for each section of that name, in the order of the file. */
+static void *
+make_places(struct loader *l, const char *name, size_t size, size_t *n)
 {
-	unsigned n = cfg_size(l->cfg, "dnsbl");
+	*n = cfg_size(l->cfg, name);
+	return config_need(calloc(*n > 0 ? *n : 1, size));
+}
 
-	l->set->zones = config_need(
-	    calloc(n > 0 ? n : 1, sizeof(*l->set->zones)));
-	l->set->nzones = n;
+static void
+make_sections(struct loader *l)
+{
+	struct settings *set = l->set;
+
+	set->zones = make_places(l, "dnsbl", sizeof(*set->zones), &set->nzones);
+	set->listeners = make_places(l, "listener", sizeof(*set->listeners),
+	    &set->nlisteners);
 }
 
 /* -------------------------------------------------------- several together */
@@ -448,37 +466,72 @@ check_most(struct loader *l, const char *name, int value)
 }
 
 static bool
+same_place(const struct endpoint *a, const struct endpoint *b)
+{
+	return addr_equal(&a->addr, &b->addr) && a->port == b->port;
+}
+
+static bool
 listens(const struct settings *set, const struct endpoint *e)
 {
 	size_t i;
 
 	for (i = 0; i < set->nlisten; i++)
-		if (addr_equal(&set->listen[i].addr, &e->addr) &&
-		    set->listen[i].port == e->port)
+		if (same_place(&set->listen[i], e))
 			return true;
 	return false;
 }
 
 static void
-check_listener(struct loader *l, const struct scan_item *it)
+check_listener(struct loader *l, const struct scan_item *it,
+    struct listener *at)
 {
-	cfg_t *sec = cfg_gettsec(l->cfg, "listener", it->title);
-	const char *tls = sec != NULL ? cfg_getstr(sec, "tls") : NULL;
+	bool has_tls = l->set->tls.certificate.n > 0;
 	char why[CONFIG_WHY_MAX], buf[LABEL_MAX];
-	struct endpoint e;
+	const struct listener *other;
 
 	label("listener", it->title, NULL, buf);
-	if (config_endpoint(&e, it->title, why) == -1)
+	if (config_endpoint(&at->at, it->title, why) == -1) {
 		config_error(&l->log, it->line, "%s: %s", buf, why);
-	else if (tls != NULL && strcmp(tls, "required") == 0 &&
-	    listens(l->set, &e))
-		config_error(&l->log, it->line,
-		    "%s: this version has no TLS and would take in clear "
-		    "what tls = \"required\" protects",
-		    buf);
-	else
+		return;
+	}
+	at->at.text = config_need(strdup(it->title));
+	for (other = l->set->listeners; other < at; other++)
+		if (same_place(&other->at, &at->at))
+			config_error(&l->log, it->line, "%s is there twice",
+			    buf);
+	at->used = listens(l->set, &at->at);
+	if (!at->used)
 		config_warning(&l->log, it->line,
-		    "%s has no effect in this version", buf);
+		    "%s is not among listen: it has no effect", buf);
+	else if (at->tls == TLS_REQUIRED && !has_tls)
+		config_error(&l->log, it->line,
+		    "%s: tls = \"required\" wants a certificate in section "
+		    "tls",
+		    buf);
+}
+
+/* One key for each certificate; their lines are for whoever reads them. */
+static void
+check_tls(struct loader *l)
+{
+	const struct scan_item *c, *k;
+	struct settings *set = l->set;
+	size_t i;
+
+	c = config_scan_find(&l->scan, "tls", NULL, "certificate");
+	k = config_scan_find(&l->scan, "tls", NULL, "key");
+	if ((c != NULL && c->bad) || (k != NULL && k->bad))
+		return;
+	if (set->tls.certificate.n != set->tls.key.n)
+		config_error(&l->log, (k != NULL ? k : c)->line,
+		    "tls: %zu certificates and %zu keys: each certificate "
+		    "wants its key, in the same order",
+		    set->tls.certificate.n, set->tls.key.n);
+	for (i = 0; i < set->tls.certificate.n; i++)
+		set->tls.certificate_line[i] = config_scan_line(&l->scan, c, i);
+	for (i = 0; i < set->tls.key.n; i++)
+		set->tls.key_line[i] = config_scan_line(&l->scan, k, i);
 }
 
 static void
@@ -500,16 +553,23 @@ check_zone(struct loader *l, const struct scan_item *it, struct zone *z)
 			    buf);
 }
 
+/* Each section that has a struct of its own, in the order of the file. */
 static void
-check_zones(struct loader *l)
+check_sections(struct loader *l)
 {
 	struct scan_item *it = l->scan.items;
-	size_t i, k = 0;
+	size_t i, zone = 0, listener = 0;
+	enum config_base base;
 
-	for (i = 0; i < l->scan.nitems; i++, it++)
-		if (it->is_section && !it->bad &&
-		    config_section(it->name)->is_zone && k < l->set->nzones)
-			check_zone(l, it, &l->set->zones[k++]);
+	for (i = 0; i < l->scan.nitems; i++, it++) {
+		if (!it->is_section || it->bad)
+			continue;
+		base = config_section(it->name)->base;
+		if (base == BASE_ZONE && zone < l->set->nzones)
+			check_zone(l, it, &l->set->zones[zone++]);
+		if (base == BASE_LISTENER && listener < l->set->nlisteners)
+			check_listener(l, it, &l->set->listeners[listener++]);
+	}
 	if (l->set->nzones > ZONES_MAX)
 		config_error(&l->log, 0, "more than %d sections dnsbl",
 		    ZONES_MAX);
@@ -518,18 +578,13 @@ check_zones(struct loader *l)
 static void
 check_together(struct loader *l)
 {
-	size_t i;
-
 	check_hostname(l);
 	check_empty(l, "listen", l->set->nlisten);
 	check_empty(l, "nameservers", l->set->nnameservers);
 	check_most(l, "min", l->set->workers.min);
 	check_most(l, "spare", l->set->workers.spare);
-	check_zones(l);
-	for (i = 0; i < l->scan.nitems; i++)
-		if (l->scan.items[i].is_section && !l->scan.items[i].bad &&
-		    strcmp(l->scan.items[i].name, "listener") == 0)
-			check_listener(l, &l->scan.items[i]);
+	check_tls(l);
+	check_sections(l);
 }
 
 /* ----------------------------------------------------------------- public */
@@ -567,7 +622,7 @@ config_load(const char *path, void (*report)(void *, const char *message),
 	check_names(&l);
 	if (!l.scan.cut) {
 		parse(&l);
-		make_zones(&l);
+		make_sections(&l);
 		load_rows(&l);
 		check_together(&l);
 		cfg_free(l.cfg);
@@ -626,11 +681,14 @@ settings_free(struct settings *set)
 		return;
 	for (i = 0; i < config_nrows; i++)
 		if (config_rows[i].at != ROW_NOWHERE &&
-		    !config_row_is_zone(&config_rows[i]))
+		    config_row_base(&config_rows[i]) == BASE_SETTINGS)
 			row_free(set, &config_rows[i]);
 	for (i = 0; i < set->nzones; i++)
 		config_zone_free(&set->zones[i]);
 	free(set->zones);
+	for (i = 0; i < set->nlisteners; i++)
+		free(set->listeners[i].at.text);
+	free(set->listeners);
 	for (i = 0; i < set->nlisten; i++)
 		free(set->listen[i].text);
 	free(set->listen);

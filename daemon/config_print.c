@@ -100,7 +100,7 @@ print_words(FILE *f, const struct config_row *row, unsigned bits)
 	putc('}', f);
 }
 
-/* base is the settings, or a zone. */
+/* base is what the row's section has. */
 static void
 print_value(FILE *f, const void *base, const struct config_row *row)
 {
@@ -202,17 +202,20 @@ print_setting(FILE *f, const void *base, const struct config_row *row)
 	putc('\n', f);
 }
 
+/* A section with a struct of its own. */
 static void
-print_zone(FILE *f, const struct zone *z)
+print_section(FILE *f, const char *name, const char *title,
+    enum config_base base, const void *place)
 {
 	size_t i;
 
-	fputs("dnsbl ", f);
-	print_string(f, z->name);
+	fprintf(f, "%s ", name);
+	print_string(f, title);
 	fputs(" {\n", f);
 	for (i = 0; i < config_nrows; i++)
-		if (config_row_is_zone(&config_rows[i]))
-			print_setting(f, z, &config_rows[i]);
+		if (config_row_base(&config_rows[i]) == base &&
+		    config_rows[i].at != ROW_NOWHERE)
+			print_setting(f, place, &config_rows[i]);
 	fputs("}\n", f);
 }
 
@@ -224,14 +227,19 @@ config_print(const struct settings *set, FILE *f)
 
 	for (i = 0; i < config_nrows; i++) {
 		row = &config_rows[i];
-		if (!is_set(set, row) || config_row_is_zone(row))
+		if (!is_set(set, row) || config_row_base(row) != BASE_SETTINGS)
 			continue;
 		print_border(f, before, row);
 		print_setting(f, set, row);
 		before = row;
 	}
 	print_border(f, before, NULL);
+	for (i = 0; i < set->nlisteners; i++)
+		if (set->listeners[i].used)
+			print_section(f, "listener", set->listeners[i].at.text,
+			    BASE_LISTENER, &set->listeners[i]);
 	for (i = 0; i < set->nzones; i++)
-		print_zone(f, &set->zones[i]);
+		print_section(f, "dnsbl", set->zones[i].name, BASE_ZONE,
+		    &set->zones[i]);
 	return ferror(f) || fflush(f) == EOF ? -1 : 0;
 }

@@ -10,6 +10,7 @@
 
 #define AT(field) offsetof(struct settings, field)
 #define IN(field) offsetof(struct zone, field)
+#define OF(field) offsetof(struct listener, field)
 #define NOWHERE	  ROW_NOWHERE
 #define DAY	  86400
 #define INT_31	  INT32_MAX
@@ -102,6 +103,14 @@ const struct config_row config_rows[] = {
 	{ "timeouts", NULL, "stop_secs", ROW_INT, AT(timeouts.stop_secs),
 	    "60", 1, DAY, NULL },
 
+	{ "tls", NULL, "certificate", ROW_PATHS, AT(tls.certificate),
+	    NULL, 0, TLS_PAIRS_MAX, NULL },
+	{ "tls", NULL, "key", ROW_PATHS, AT(tls.key),
+	    NULL, 0, TLS_PAIRS_MAX, NULL },
+
+	{ "listener", NULL, "tls", ROW_WORD, OF(tls),
+	    "optional", 0, 0, levels },
+
 	{ "test", "banned", "mode", ROW_WORD, AT(tests[TEST_BANNED].mode),
 	    "on", 0, 0, modes },
 	{ "test", "banned", "at", ROW_WORD, AT(tests[TEST_BANNED].at),
@@ -168,9 +177,6 @@ const struct config_row config_rows[] = {
 	{ "test", "sender", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
 	{ "test", "sender", "unknown", ROW_WORD, NOWHERE,
 	    NULL, 0, 0, unknowns },
-	{ "tls", NULL, "certificate", ROW_TEXTS, NOWHERE, NULL, 0, 64, NULL },
-	{ "tls", NULL, "key", ROW_TEXTS, NOWHERE, NULL, 0, 64, NULL },
-	{ "listener", NULL, "tls", ROW_WORD, NOWHERE, NULL, 0, 0, levels },
 	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,
 	    NULL, 0, 256, NULL },
 	{ "next_hop", NULL, "connections", ROW_INT, NOWHERE,
@@ -183,15 +189,15 @@ const struct config_row config_rows[] = {
 const size_t config_nrows = sizeof(config_rows) / sizeof(config_rows[0]);
 
 const struct config_section config_sections[] = {
-	{ "workers", false, false },
-	{ "limits", false, false },
-	{ "timeouts", false, false },
-	{ "test", true, false },
-	{ "list", true, false },
-	{ "tls", false, false },
-	{ "listener", true, false },
-	{ "dnsbl", true, true },
-	{ "next_hop", true, false },
+	{ "workers", false, BASE_SETTINGS },
+	{ "limits", false, BASE_SETTINGS },
+	{ "timeouts", false, BASE_SETTINGS },
+	{ "test", true, BASE_SETTINGS },
+	{ "list", true, BASE_SETTINGS },
+	{ "tls", false, BASE_SETTINGS },
+	{ "listener", true, BASE_LISTENER },
+	{ "dnsbl", true, BASE_ZONE },
+	{ "next_hop", true, BASE_SETTINGS },
 };
 const size_t config_nsections = sizeof(config_sections) /
     sizeof(config_sections[0]);
@@ -263,8 +269,9 @@ config_row_is_list(const struct config_row *row)
 	}
 }
 
-bool
-config_row_is_zone(const struct config_row *row)
+enum config_base
+config_row_base(const struct config_row *row)
 {
-	return row->section != NULL && config_section(row->section)->is_zone;
+	return row->section == NULL ? BASE_SETTINGS :
+				      config_section(row->section)->base;
 }

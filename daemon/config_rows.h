@@ -40,17 +40,24 @@ struct config_row {
 	const char *title;   /* NULL: the section has none, or any */
 	const char *name;
 	enum row_kind kind;
-	size_t at;	 /* offset in struct settings, or in struct zone */
+	size_t at;	 /* offset in the struct of its section */
 	const char *def; /* a list's values have blanks between; or NULL */
 	int64_t least;	 /* of a number */
 	int64_t most;	 /* of a number; of a list: how many */
 	const char *const *words;
 };
 
+/* Where the values of a section go. */
+enum config_base {
+	BASE_SETTINGS, /* struct settings */
+	BASE_LISTENER, /* a struct listener for each section */
+	BASE_ZONE      /* a struct zone for each section */
+};
+
 struct config_section {
 	const char *name;
 	bool titled;
-	bool is_zone; /* each is one struct zone */
+	enum config_base base;
 };
 
 extern const struct config_row config_rows[];
@@ -70,7 +77,6 @@ config_row(const char *section, const char *title, const char *name);
 const struct config_row *
 config_row_used(const char *section, const char *title);
 bool config_row_is_list(const struct config_row *);
-/* Its place is one in a struct zone. */
-bool config_row_is_zone(const struct config_row *);
+enum config_base config_row_base(const struct config_row *);
 
 #endif

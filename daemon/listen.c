@@ -75,11 +75,29 @@ find(const struct listeners *l, const char *name)
 	return -1;
 }
 
+/* How much TLS the settings want there; none without a certificate. */
+static enum tls_level
+level(const struct settings *set, const struct endpoint *e)
+{
+	const struct endpoint *at;
+	size_t i;
+
+	if (set->tls.certificate.n == 0)
+		return TLS_OFF;
+	for (i = 0; i < set->nlisteners; i++) {
+		at = &set->listeners[i].at;
+		if (addr_equal(&at->addr, &e->addr) && at->port == e->port)
+			return set->listeners[i].tls;
+	}
+	return TLS_OPTIONAL;
+}
+
 static int
-add(struct listeners *l, const char *name, int fd)
+add(struct listeners *l, const char *name, int fd, enum tls_level tls)
 {
 	if (l->n == LISTEN_MAX || (l->names[l->n] = strdup(name)) == NULL)
 		return -1;
+	l->tls[l->n] = tls;
 	l->fds[l->n++] = fd;
 	return 0;
 }
@@ -113,7 +131,7 @@ listen_open(const struct settings *set, const struct listeners *old,
 			    strerror(errno));
 			goto fail;
 		}
-		if (add(l, e->text, fd) == -1)
+		if (add(l, e->text, fd, level(set, e)) == -1)
 			goto fail;
 	}
 	if (l->n > 0)

@@ -12,6 +12,7 @@ struct listeners {
 	size_t n;
 	int fds[LISTEN_MAX];
 	char *names[LISTEN_MAX]; /* as written in the settings */
+	enum tls_level tls[LISTEN_MAX];
 };
 
 /*

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/keys.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/privs.h"
@@ -154,6 +155,10 @@ main(int argc, char **argv)
 	if ((set = config_load(o.config, report_setting, NULL)) == NULL)
 		return 1;
 	resolv_load(set, RESOLV_PATH, report_setting, NULL);
+	if (keys_check(set, report_setting, NULL) == -1) {
+		settings_free(set);
+		return 1;
+	}
 	if (o.check) {
 		code = check_only(set, o.print);
 		settings_free(set);

@@ -23,6 +23,7 @@
 #include "daemon/board.h"
 #include "daemon/config.h"
 #include "daemon/helper.h"
+#include "daemon/keys.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
@@ -52,7 +53,7 @@ struct pool {
 	struct service now;
 	struct board board;
 	struct zones *zones;
-	struct helper probe;
+	struct helper probe, keys;
 	struct pidfh *pidfile;
 	sigset_t waiting; /* the signals held back while it sleeps: none */
 	int wake[2];
@@ -195,6 +196,8 @@ leave_master(const struct pool *p)
 	close(p->wake[0]);
 	if (p->probe.fd != -1)
 		close(p->probe.fd);
+	if (p->keys.fd != -1)
+		close(p->keys.fd);
 }
 
 /* In any child: its user and its signals. 0, or -1: it is not to go on. */
@@ -221,12 +224,18 @@ be_worker(const struct pool *p, unsigned i)
 
 	leave_master(p);
 	sandbox_let_go(sv->probe_sandbox);
+	sandbox_let_go(sv->keys_sandbox);
+	if (sv->keys[0] != -1)
+		close(sv->keys[0]);
 	memset(&start, 0, sizeof(start));
 	start.slot = slot_of(p, i);
 	board_keep_own(&p->board, i);
 	start.settings = sv->settings;
 	start.sandbox = sv->sandbox;
 	start.listeners = sv->listeners->fds;
+	start.tls = sv->listeners->tls;
+	start.tls_context = sv->tls;
+	start.keys = sv->keys[1];
 	start.nlisteners = sv->listeners->n;
 	start.state_dirfd = sv->state_dirfd;
 	start.lists = sv->lists;
@@ -316,18 +325,21 @@ dismiss_idle(struct pool *p, int n)
 	}
 }
 
-/* --------------------------------------------------------------- the helper */
+/* -------------------------------------------------------------- the helpers */
 
 /* In the child: the settings, its channel, and no more. */
 static int
 be_probe(void *arg, int fd)
 {
-	const struct pool *p = arg;
+	struct pool *p = arg;
 	struct probe_start start = { p->now.settings, p->now.probe_sandbox,
 		fd };
 
 	leave_master(p);
 	sandbox_let_go(p->now.sandbox);
+	sandbox_let_go(p->now.keys_sandbox);
+	if (p->now.tls != NULL)
+		service_hang_up(&p->now);
 	close(p->wake[1]);
 	close(p->now.state_dirfd);
 	listen_close(p->now.listeners, NULL);
@@ -337,6 +349,79 @@ be_probe(void *arg, int fd)
 		return 1;
 	setproctitle("probe");
 	return probe_main(&start);
+}
+
+/* The keys helper may be one for settings that are not in force yet. */
+struct keys_birth {
+	const struct pool *pool;
+	const struct service *service;
+};
+
+/* In the child: the keys, its two channels, and no more. */
+static int
+be_keys(void *arg, int fd)
+{
+	const struct keys_birth *b = arg;
+	const struct pool *p = b->pool;
+	const struct service *sv = b->service;
+	int requests = sv->keys[0];
+	struct tls_keys *keys;
+
+	leave_master(p);
+	close(p->wake[1]);
+	board_keep_none(&p->board);
+	sandbox_let_go(sv->sandbox);
+	sandbox_let_go(sv->probe_sandbox);
+	close(sv->keys[1]);
+	close(sv->state_dirfd);
+	listen_close(sv->listeners, sv != &p->now ? p->now.listeners : NULL);
+	if (sv != &p->now)
+		service_let_go(&p->now);
+	if ((keys = keys_read(sv->tls, sv->settings, fd)) == NULL ||
+	    become_child(sv, p->pid) == -1)
+		return 1;
+	setproctitle("keys");
+	return keys_serve(keys, sv->keys_sandbox, fd, requests);
+}
+
+static void
+start_keys(struct helper *h, const struct pool *p, const struct service *sv)
+{
+	struct keys_birth birth = { p, sv };
+
+	if (sv->tls != NULL)
+		helper_start(h, be_keys, &birth);
+}
+
+static void
+report(void *arg, const char *message)
+{
+	(void)arg;
+	log_event(LOG_BAD, "reload", "%s", message);
+}
+
+/* Start one and wait for it. 0, or -1: these settings cannot be used. */
+static int
+open_keys(struct helper *h, const struct pool *p, const struct service *sv)
+{
+	helper_init(h, "keys");
+	start_keys(h, p, sv);
+	if (sv->tls == NULL || keys_wait(h, report, NULL) == 0)
+		return 0;
+	if (h->pid != 0)
+		kill(h->pid, SIGKILL);
+	helper_stop(h);
+	return -1;
+}
+
+/* One that was started later, in place of one that died, speaks. */
+static void
+hear_keys(struct helper *h)
+{
+	int heard = keys_hear(h, report, NULL);
+
+	if (heard != 0)
+		helper_heard(h, heard == 1);
 }
 
 /* ------------------------------------------------------------------- deaths */
@@ -448,6 +533,8 @@ reap(struct pool *p)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == p->probe.pid)
 			helper_bury(&p->probe, status);
+		if (pid == p->keys.pid)
+			helper_bury(&p->keys, status);
 		for (i = 0; i < p->high; i++)
 			if (p->children[i].pid == pid) {
 				bury(p, i, status);
@@ -461,21 +548,14 @@ reap(struct pool *p)
 /* ------------------------------------------------------------ reload and stop */
 
 static void
-report(void *arg, const char *message)
-{
-	(void)arg;
-	log_event(LOG_BAD, "reload", "%s", message);
-}
-
-static void
 reload(struct pool *p)
 {
 	struct service next, old = p->now;
+	struct helper keys;
 	unsigned i;
 
 	got_reload = 0;
-	memset(&next, 0, sizeof(next));
-	next.state_dirfd = -1;
+	service_init(&next, NULL);
 	next.settings = config_load(old.settings->path, report, NULL);
 	if (next.settings == NULL)
 		goto fail;
@@ -490,6 +570,8 @@ reload(struct pool *p)
 	    NULL);
 	if (next.listeners == NULL)
 		goto fail;
+	if (open_keys(&keys, p, &next) == -1)
+		goto fail;
 	if (strcmp(next.settings->state_dir, old.settings->state_dir) == 0) {
 		/* The last good lists, whatever current is just now. */
 		next.lists = old.lists;
@@ -501,6 +583,8 @@ reload(struct pool *p)
 		if (p->children[i].pid != 0)
 			dismiss(p, i);
 	helper_stop(&p->probe); /* a new one probes what there is now */
+	helper_stop(&p->keys);	/* it serves the workers that finish */
+	p->keys = keys;
 	p->early_deaths = 0;
 	p->not_before = 0;
 	service_close(&old, &p->now);
@@ -632,7 +716,7 @@ next_event(const struct pool *p, int64_t now)
 
 	if (p->stop_ms != 0) {
 		patience = p->now.settings->timeouts.stop_secs * 1000;
-		when = 0;
+		when = p->keys.not_before > now ? p->keys.not_before : 0;
 		if (p->hurried == 0)
 			sooner(&when, p->stop_ms + patience);
 		else if (p->hurried == 1)
@@ -643,6 +727,8 @@ next_event(const struct pool *p, int64_t now)
 		sooner(&when, p->not_before);
 	if (p->probe.not_before > now)
 		sooner(&when, p->probe.not_before);
+	if (p->keys.not_before > now)
+		sooner(&when, p->keys.not_before);
 	return when;
 }
 
@@ -650,7 +736,8 @@ static void
 sleep_until_needed(struct pool *p)
 {
 	struct pollfd fds[] = { { .fd = p->wake[0], .events = POLLIN },
-		{ .fd = p->probe.fd, .events = POLLIN } };
+		{ .fd = p->probe.fd, .events = POLLIN },
+		{ .fd = p->keys.fd, .events = POLLIN } };
 	int64_t now = clock_ms(), when = next_event(p, now), left;
 	struct timespec ts, *timeout = NULL;
 
@@ -660,13 +747,15 @@ sleep_until_needed(struct pool *p)
 		ts.tv_nsec = left % 1000 * 1000000;
 		timeout = &ts;
 	}
-	if (ppoll(fds, 2, timeout, &p->waiting) <= 0)
+	if (ppoll(fds, 3, timeout, &p->waiting) <= 0)
 		return;
 	if (fds[0].revents != 0)
 		drain_wake(p);
 	if (fds[1].revents != 0)
 		helper_heard(&p->probe,
 		    zones_read(p->zones, p->now.settings, p->probe.fd) == 0);
+	if (fds[2].revents != 0)
+		hear_keys(&p->keys);
 }
 
 /* Helpers end with their channels; a moment for the last of them. */
@@ -695,6 +784,8 @@ serve(struct pool *p)
 			reap(p);
 		if (got_reload && p->stop_ms == 0)
 			reload(p);
+		/* Sessions that finish want signatures, too. */
+		start_keys(&p->keys, p, &p->now);
 		if (got_stop) {
 			stop(p);
 			if (p->high == 0)
@@ -706,6 +797,7 @@ serve(struct pool *p)
 		}
 		sleep_until_needed(p);
 	}
+	service_hang_up(&p->now);
 	wait_helpers();
 	log_event(LOG_NOTE, "stop", "stopped");
 }
@@ -738,11 +830,11 @@ pool_run(struct settings *set, struct listeners *listeners,
 
 	if (p == NULL)
 		return 1;
-	p->now.settings = set;
+	service_init(&p->now, set);
 	p->now.listeners = listeners;
-	p->now.state_dirfd = -1;
 	p->pid = getpid();
 	helper_init(&p->probe, "probe");
+	helper_init(&p->keys, "keys");
 	p->pidfile = pidfile;
 	p->board.slots_fd = -1;
 	master_signals(&p->waiting);
@@ -766,10 +858,12 @@ pool_run(struct settings *set, struct listeners *listeners,
 		log_event(LOG_BAD, "start", "pipe: %s", strerror(errno));
 		goto out;
 	}
-	serve(p);
+	if (open_keys(&p->keys, p, &p->now) == 0) {
+		serve(p);
+		code = 0;
+	}
 	close(p->wake[0]);
 	close(p->wake[1]);
-	code = 0;
 out:
 	if (p->children != NULL)
 		munmap(p->children, SLOTS_MAX * sizeof(*p->children));

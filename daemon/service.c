@@ -1,6 +1,8 @@
 /*
  * Opening and closing what a reload replaces: see the header.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +15,43 @@
 #include "worker/log.h"
 #include "worker/sandbox.h"
 #include "worker/settings.h"
+#include "worker/tls.h"
+
+void
+service_init(struct service *sv, struct settings *set)
+{
+	memset(sv, 0, sizeof(*sv));
+	sv->settings = set;
+	sv->state_dirfd = sv->keys[0] = sv->keys[1] = -1;
+}
+
+void
+service_hang_up(struct service *sv)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (sv->keys[i] != -1)
+			close(sv->keys[i]);
+		sv->keys[i] = -1;
+	}
+}
+
+void
+service_let_go(const struct service *sv)
+{
+	int i;
+
+	sandbox_let_go(sv->sandbox);
+	sandbox_let_go(sv->probe_sandbox);
+	sandbox_let_go(sv->keys_sandbox);
+	for (i = 0; i < 2; i++)
+		if (sv->keys[i] != -1)
+			close(sv->keys[i]);
+	if (sv->state_dirfd != -1)
+		close(sv->state_dirfd);
+	listen_close(sv->listeners, NULL);
+}
 
 void
 service_close(struct service *sv, const struct service *kept)
@@ -20,6 +59,9 @@ service_close(struct service *sv, const struct service *kept)
 	listen_close(sv->listeners, kept != NULL ? kept->listeners : NULL);
 	sandbox_free(sv->sandbox);
 	sandbox_free(sv->probe_sandbox);
+	sandbox_free(sv->keys_sandbox);
+	service_hang_up(sv);
+	tls_context_free(sv->tls);
 	generation_close(sv->lists);
 	if (sv->state_dirfd != -1)
 		close(sv->state_dirfd);
@@ -39,13 +81,40 @@ warn_missing(const struct strings *paths, const char *event)
 			    paths->item[i], strerror(errno));
 }
 
+static void
+report(void *arg, const char *message)
+{
+	(void)arg;
+	log_event(LOG_BAD, "reload", "%s", message);
+}
+
+/* Certificates, and the channel to who has their keys. */
+static int
+open_tls(struct service *sv, char *text, size_t size)
+{
+	const struct settings *set = sv->settings;
+
+	text[0] = '\0';
+	if (set->tls.certificate.n == 0)
+		return 0;
+	if ((sv->tls = tls_context_new(set, report, NULL)) == NULL)
+		return -1;
+	sv->keys_sandbox = sandbox_new(set, SANDBOX_KEYS, text, size);
+	if (sv->keys_sandbox == NULL)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0, sv->keys) == 0)
+		return 0;
+	snprintf(text, size, "keys: %s", strerror(errno));
+	return -1;
+}
+
 int
 service_open(struct service *sv, const char *event)
 {
 	const struct settings *set = sv->settings;
 	char text[512];
 
-	sv->state_dirfd = -1;
 	if (privs_find(&sv->privs, set, text, sizeof(text)) == -1 ||
 	    privs_folders(&sv->privs, set, text, sizeof(text)) == -1)
 		goto fail;
@@ -62,9 +131,12 @@ service_open(struct service *sv, const char *event)
 	sv->probe_sandbox = sandbox_new(set, SANDBOX_PROBE, text, sizeof(text));
 	if (sv->probe_sandbox == NULL)
 		goto fail;
+	if (open_tls(sv, text, sizeof(text)) == -1)
+		goto fail;
 	warn_missing(&set->maildir_roots, event);
 	return 0;
 fail:
-	log_event(LOG_BAD, event, "%s", text);
+	if (text[0] != '\0')
+		log_event(LOG_BAD, event, "%s", text);
 	return -1;
 }

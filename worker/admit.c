@@ -261,7 +261,7 @@ admit_rehearse(struct session *s)
 		judge(s);
 	if (is_rehearsing(s)) {
 		/* The client need not wait with us. */
-		io_flush(&s->io, clock_ms() + FAREWELL_MS);
+		io_finish(&s->io, clock_ms() + FAREWELL_MS);
 		shutdown(s->io.fd, SHUT_WR);
 		while (is_rehearsing(s) && wait_answer(s))
 			judge(s);

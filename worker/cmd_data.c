@@ -17,6 +17,7 @@
 #include "worker/settings.h"
 #include "worker/slot.h"
 #include "worker/spool.h"
+#include "worker/tls.h"
 
 #define HOPS_MAX 100 /* RFC 5321, section 6.3 */
 
@@ -99,13 +100,18 @@ trace_name(char out[NAME_TEXT_MAX], const char *helo)
 		strlcpy(out, "unknown", NAME_TEXT_MAX);
 }
 
-/* The way it came (RFC 5321, section 4.4; RFC 6531, section 4.3). */
+/*
+ * The way it came (RFC 3848, RFC 6531 section 4.3); HELO has no word of its
+ * own for TLS.
+ */
 static const char *
 with(const struct session *s)
 {
 	if (!s->peer.esmtp)
 		return "SMTP";
-	return s->env.utf8 ? "UTF8SMTP" : "ESMTP";
+	if (s->env.utf8)
+		return s->tls != NULL ? "UTF8SMTPS" : "UTF8SMTP";
+	return s->tls != NULL ? "ESMTPS" : "ESMTP";
 }
 
 /* The Received field (RFC 5321, section 4.4); its length. */
@@ -113,6 +119,7 @@ static size_t
 trace(const struct session *s, char *buf, size_t size)
 {
 	char name[NAME_TEXT_MAX], date[64], to[MAILBOX_TEXT_MAX + 16] = "";
+	char tls[96] = "";
 	const char *known = rdns_confirmed(s->peer.rdns);
 	struct tm tm;
 	time_t now = time(NULL);
@@ -125,12 +132,15 @@ trace(const struct session *s, char *buf, size_t size)
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
 	if (s->env.nrcpts == 1)
 		snprintf(to, sizeof(to), "\r\n\tfor <%s>", s->env.rcpts);
+	if (s->tls != NULL)
+		snprintf(tls, sizeof(tls), "\r\n\t(%s %s)", tls_version(s->tls),
+		    tls_cipher(s->tls));
 	n = snprintf(buf, size,
-	    "Received: from %s (%s%s[%s%s])\r\n"
+	    "Received: from %s (%s%s[%s%s])%s\r\n"
 	    "\tby %s with %s id %s%s;\r\n"
 	    "\t%s\r\n",
 	    name, known, known[0] != '\0' ? " " : "",
-	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text,
+	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text, tls,
 	    s->set->hostname, with(s), s->ref, to, date);
 	return (size_t)n;
 }
@@ -164,6 +174,7 @@ log_message(struct session *s, const struct hop_answer *a)
 	session_log(s, &l, "message");
 	session_log_name(s, &l);
 	log_text(&l, "helo", s->peer.helo);
+	session_log_tls(s, &l);
 	log_format(&l, "from", "<%s>", s->env.sender);
 	log_recipients(&l, &s->env);
 	log_text(&l, "message_id", s->scan.message_id);

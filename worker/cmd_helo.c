@@ -73,5 +73,7 @@ cmd_ehlo(struct session *s, const char *arg, const char *end)
 	if (s->offered & HOP_DSN)
 		reply_part(s, 250, 1, "DSN");
 	reply_part(s, 250, 1, "LIMITS RCPTMAX=%d", s->set->limits.recipients);
+	if (s->tls_level != TLS_OFF && s->tls == NULL)
+		reply_part(s, 250, 1, "STARTTLS");
 	reply_part(s, 250, 0, "ENHANCEDSTATUSCODES");
 }

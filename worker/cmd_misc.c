@@ -47,8 +47,14 @@ cmd_help(struct session *s, const char *arg, const char *end)
 {
 	(void)arg;
 	(void)end;
-	reply(s, 214, "2.0.0",
-	    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT");
+	if (s->tls_level != TLS_OFF)
+		reply(s, 214, "2.0.0",
+		    "EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY "
+		    "EXPN HELP QUIT");
+	else
+		reply(s, 214, "2.0.0",
+		    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP "
+		    "QUIT");
 }
 
 void

@@ -16,20 +16,22 @@ static const struct command {
 	unsigned phases; /* in which it may come */
 	bool counts;	 /* has no effect by itself: limits.idle_commands */
 	bool has_arg;
+	bool is_clear; /* may come before TLS where that is required */
 	void (*run)(struct session *, const char *, const char *);
 } commands[] = {
-	{ "MAIL", PH_HELLO, false, true, cmd_mail },
-	{ "RCPT", PH_MAIL | PH_RCPT, false, true, cmd_rcpt },
-	{ "DATA", PH_RCPT, false, false, cmd_data },
-	{ "BDAT", PH_RCPT | PH_BDAT, false, true, cmd_bdat },
-	{ "EHLO", PH_ANY, true, true, cmd_ehlo },
-	{ "HELO", PH_ANY, true, true, cmd_helo },
-	{ "RSET", PH_ANY, true, false, cmd_rset },
-	{ "NOOP", PH_ANY, true, true, cmd_noop },
-	{ "QUIT", PH_ANY | PH_REFUSED, false, false, cmd_quit },
-	{ "VRFY", PH_ANY, true, true, cmd_vrfy },
-	{ "EXPN", PH_ANY, true, true, cmd_expn },
-	{ "HELP", PH_ANY, true, true, cmd_help },
+	{ "MAIL", PH_HELLO, false, true, false, cmd_mail },
+	{ "RCPT", PH_MAIL | PH_RCPT, false, true, false, cmd_rcpt },
+	{ "DATA", PH_RCPT, false, false, false, cmd_data },
+	{ "BDAT", PH_RCPT | PH_BDAT, false, true, false, cmd_bdat },
+	{ "EHLO", PH_ANY, true, true, true, cmd_ehlo },
+	{ "HELO", PH_ANY, true, true, true, cmd_helo },
+	{ "STARTTLS", PH_ANY, true, false, true, cmd_starttls },
+	{ "RSET", PH_ANY, true, false, false, cmd_rset },
+	{ "NOOP", PH_ANY, true, true, true, cmd_noop },
+	{ "QUIT", PH_ANY | PH_REFUSED, false, false, true, cmd_quit },
+	{ "VRFY", PH_ANY, true, true, false, cmd_vrfy },
+	{ "EXPN", PH_ANY, true, true, false, cmd_expn },
+	{ "HELP", PH_ANY, true, true, false, cmd_help },
 };
 
 /* To a client that was refused at the greeting, whatever it says. */
@@ -39,11 +41,20 @@ say_refused(struct session *s)
 	reply(s, 503, "5.5.1", "you were refused, say QUIT");
 }
 
-/* A command that came out of its phase: what should have come first. */
-static void
-out_of_phase(struct session *s, const struct command *c)
+/* RFC 3207, section 4: a listener may want TLS before anything else. */
+static bool
+wants_tls(const struct session *s, const struct command *c)
 {
-	if (s->phase == PH_START)
+	return s->tls_level == TLS_REQUIRED && s->tls == NULL && !c->is_clear;
+}
+
+/* A command that may not come now: what should have come first. */
+static void
+out_of_turn(struct session *s, const struct command *c)
+{
+	if (wants_tls(s, c))
+		reply(s, 530, "5.7.0", "say STARTTLS first");
+	else if (s->phase == PH_START)
 		reply(s, 503, "5.5.1", "say HELO or EHLO first");
 	else if (s->phase == PH_BDAT)
 		reply(s, 503, "5.5.1", "a message is coming in chunks");
@@ -62,9 +73,17 @@ find(const char *line, size_t len)
 	size_t i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (len == 4 && strncasecmp(line, commands[i].verb, 4) == 0)
+		if (len == strlen(commands[i].verb) &&
+		    strncasecmp(line, commands[i].verb, len) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+/* What EHLO does not offer is not there. */
+static bool
+is_there(const struct session *s, const struct command *c)
+{
+	return c->run != cmd_starttls || s->tls_level != TLS_OFF;
 }
 
 static bool
@@ -142,15 +161,15 @@ command_run(struct session *s, const char *line, size_t len)
 		say_refused(s);
 		return;
 	}
-	if (c == NULL) {
+	if (c == NULL || !is_there(s, c)) {
 		reply(s, 500, "5.5.2", "unknown command");
 		return;
 	}
 	for (arg = verb_end; arg < end && *arg == ' ';)
 		arg++;
-	if ((c->phases & s->phase) == 0) {
+	if (wants_tls(s, c) || (c->phases & s->phase) == 0) {
 		if (c->run != cmd_bdat || bdat_skip(s, arg, end))
-			out_of_phase(s, c);
+			out_of_turn(s, c);
 		return;
 	}
 	if (!c->has_arg && arg < end) {

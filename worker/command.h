@@ -28,6 +28,7 @@ bool command_may_begin(struct session *, char first);
  */
 void cmd_helo(struct session *, const char *arg, const char *end);
 void cmd_ehlo(struct session *, const char *arg, const char *end);
+void cmd_starttls(struct session *, const char *arg, const char *end);
 void cmd_mail(struct session *, const char *arg, const char *end);
 void cmd_rcpt(struct session *, const char *arg, const char *end);
 void cmd_data(struct session *, const char *arg, const char *end);

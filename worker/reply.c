@@ -104,6 +104,7 @@ log_refusal(struct session *s, struct logline *l, const char *test,
 	session_log(s, l, "refuse");
 	session_log_name(s, l);
 	log_text(l, "helo", s->peer.helo);
+	session_log_tls(s, l);
 	if (s->phase & PH_OPEN)
 		log_format(l, "from", "<%s>", s->peer.sender.text);
 	if (to != NULL)

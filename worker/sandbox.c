@@ -115,6 +115,7 @@ build_ruleset(struct sandbox *box, const struct settings *set,
 /* ------------------------------------------------------------------ seccomp */
 
 #define BOTH (SANDBOX_WORKER | SANDBOX_PROBE)
+#define ALL  (BOTH | SANDBOX_KEYS)
 
 /* All that they need; libraries and the C library included. */
 static const struct {
@@ -127,29 +128,29 @@ static const struct {
 	{ SCMP_SYS(write), BOTH },
 	{ SCMP_SYS(writev), BOTH },
 	{ SCMP_SYS(recvfrom), BOTH },
-	{ SCMP_SYS(recvmsg), BOTH },
+	{ SCMP_SYS(recvmsg), ALL },
 	{ SCMP_SYS(sendto), BOTH },
-	{ SCMP_SYS(sendmsg), BOTH },
+	{ SCMP_SYS(sendmsg), ALL },
 	{ SCMP_SYS(connect), BOTH },
 	{ SCMP_SYS(shutdown), BOTH },
 	{ SCMP_SYS(getsockopt), BOTH },
 	{ SCMP_SYS(setsockopt), BOTH },
 	{ SCMP_SYS(getsockname), BOTH },
 	{ SCMP_SYS(getpeername), BOTH },
-	{ SCMP_SYS(close), BOTH },
+	{ SCMP_SYS(close), ALL },
 	/* waiting and time */
-	{ SCMP_SYS(ppoll), BOTH },
-	{ SCMP_SYS(poll), BOTH },
+	{ SCMP_SYS(ppoll), ALL },
+	{ SCMP_SYS(poll), ALL },
 	{ SCMP_SYS(epoll_pwait), SANDBOX_WORKER },
 	{ SCMP_SYS(epoll_wait), SANDBOX_WORKER },
 	{ SCMP_SYS(epoll_ctl), SANDBOX_WORKER },
-	{ SCMP_SYS(clock_gettime), BOTH },
-	{ SCMP_SYS(gettimeofday), BOTH },
-	{ SCMP_SYS(clock_nanosleep), BOTH },
-	{ SCMP_SYS(restart_syscall), BOTH },
-	{ SCMP_SYS(rt_sigreturn), BOTH },
-	{ SCMP_SYS(rt_sigprocmask), BOTH },
-	{ SCMP_SYS(rt_sigaction), BOTH },
+	{ SCMP_SYS(clock_gettime), ALL },
+	{ SCMP_SYS(gettimeofday), ALL },
+	{ SCMP_SYS(clock_nanosleep), ALL },
+	{ SCMP_SYS(restart_syscall), ALL },
+	{ SCMP_SYS(rt_sigreturn), ALL },
+	{ SCMP_SYS(rt_sigprocmask), ALL },
+	{ SCMP_SYS(rt_sigaction), ALL },
 	/* lists, spool and Maildirs */
 	{ SCMP_SYS(openat), SANDBOX_WORKER },
 	{ SCMP_SYS(fstat), SANDBOX_WORKER },
@@ -170,30 +171,26 @@ static const struct {
 	{ SCMP_SYS(unlinkat), SANDBOX_WORKER },
 	{ SCMP_SYS(getdents64), SANDBOX_WORKER },
 	/* memory and the process itself */
-	{ SCMP_SYS(brk), BOTH },
-	{ SCMP_SYS(munmap), BOTH },
-	{ SCMP_SYS(mremap), BOTH },
-	{ SCMP_SYS(madvise), BOTH },
-	{ SCMP_SYS(futex), BOTH },
-	{ SCMP_SYS(getpid), BOTH },
-	{ SCMP_SYS(gettid), BOTH },
-	{ SCMP_SYS(getppid), BOTH },
-	{ SCMP_SYS(getrandom), BOTH },
-	{ SCMP_SYS(exit), BOTH },
-	{ SCMP_SYS(exit_group), BOTH },
+	{ SCMP_SYS(brk), ALL },
+	{ SCMP_SYS(munmap), ALL },
+	{ SCMP_SYS(mremap), ALL },
+	{ SCMP_SYS(madvise), ALL },
+	{ SCMP_SYS(futex), ALL },
+	{ SCMP_SYS(getpid), ALL },
+	{ SCMP_SYS(gettid), ALL },
+	{ SCMP_SYS(getppid), ALL },
+	{ SCMP_SYS(getrandom), ALL },
+	{ SCMP_SYS(exit), ALL },
+	{ SCMP_SYS(exit_group), ALL },
 };
 
+/* Sockets, and what is done with them that would be too much at large. */
 static int
-add_rules(scmp_filter_ctx ctx, enum sandbox_for who)
+add_sockets(scmp_filter_ctx ctx, enum sandbox_for who)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	static const int mappers[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	size_t i;
 
-	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if ((calls[i].who & who) != 0 &&
-		    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0) != 0)
-			return -1;
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) != 0)
@@ -206,6 +203,26 @@ add_rules(scmp_filter_ctx ctx, enum sandbox_for who)
 	/* Flags may be set, but nobody named who is to get a signal. */
 	if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
 		SCMP_A1(SCMP_CMP_LE, F_SETFL)) != 0)
+		return -1;
+	/* A pair of its own, for the answer of the keys helper. */
+	return who == SANDBOX_WORKER &&
+		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) != 0 ?
+	    -1 :
+	    0;
+}
+
+static int
+add_rules(scmp_filter_ctx ctx, enum sandbox_for who)
+{
+	static const int mappers[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
+	size_t i;
+
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if ((calls[i].who & who) != 0 &&
+		    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0) != 0)
+			return -1;
+	if (who != SANDBOX_KEYS && add_sockets(ctx, who) == -1)
 		return -1;
 	/* Memory is never made executable. */
 	for (i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
@@ -312,7 +329,7 @@ sandbox_describe(const struct sandbox *box)
 void
 sandbox_let_go(const struct sandbox *box)
 {
-	if (box->ruleset != -1)
+	if (box != NULL && box->ruleset != -1)
 		close(box->ruleset);
 }
 

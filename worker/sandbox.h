@@ -1,6 +1,6 @@
 /*
- * The wall around a worker or a helper: no_new_privs, Landlock and seccomp, derived from
- * the settings. The master prepares it once for each set of settings, so that
+ * The wall around a worker or a helper: no_new_privs, Landlock and seccomp,
+ * derived from the settings. The master prepares it once for each set of settings, so that
  * to enter it costs a worker three system calls.
  */
 #ifndef LICTOR_SANDBOX_H
@@ -13,14 +13,15 @@ struct settings;
 
 enum sandbox_for {
 	SANDBOX_WORKER = 1,
-	SANDBOX_PROBE = 2 /* datagrams and its channel; not one file */
+	SANDBOX_PROBE = 2, /* datagrams and its channel; not one file */
+	SANDBOX_KEYS = 4   /* its channel; neither file nor network */
 };
 
 /*
  * Prepare: below state_dir a worker may read, below maildir_roots create,
  * write, rename and remove; nothing else on disk may be opened, and nothing at
- * all by the probe helper. NULL with a
- * message in text when this kernel has something and it failed; a kernel
+ * all by the helpers. NULL with a message in
+ * text when this kernel has something and it failed; a kernel
  * without Landlock or seccomp gives a wall without that part.
  */
 struct sandbox *

@@ -19,6 +19,7 @@
 #include "worker/settings.h"
 #include "worker/slot.h"
 #include "worker/spool.h"
+#include "worker/tls.h"
 
 #define REFUSALS_MOST 1000 /* without a message, 4xx as well */
 #define LINGER_MS     1000 /* for the client to read our last words */
@@ -84,6 +85,14 @@ session_log(const struct session *s, struct logline *l, const char *event)
 	log_start(l, LOG_USUAL, event);
 	log_text(l, "ref", s->ref);
 	log_text(l, "client", s->peer.addr_text);
+}
+
+void
+session_log_tls(const struct session *s, struct logline *l)
+{
+	if (s->tls != NULL)
+		log_format(l, "tls", "%s:%s", tls_version(s->tls),
+		    tls_cipher(s->tls));
 }
 
 void
@@ -241,7 +250,7 @@ linger(struct session *s)
 
 	shutdown(s->io.fd, SHUT_WR);
 	do {
-		s->io.start = s->io.end = s->io.searched = 0;
+		io_use_plain(&s->io); /* to be thrown away, TLS or not */
 	} while (io_fill(&s->io, limit) == IO_OK);
 }
 
@@ -272,6 +281,7 @@ log_session(struct session *s)
 	session_log(s, &l, "session");
 	session_log_name(s, &l);
 	log_text(&l, "helo", s->peer.helo);
+	session_log_tls(s, &l);
 	if (s->peer.dnsbl != NULL)
 		log_text(&l, "listed",
 		    dnsbl_listed(s->peer.dnsbl, MODE_WARN, "", listed,
@@ -299,9 +309,11 @@ session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
 		admit_rehearse(s);
 		log_session(s);
 	}
-	if (io_flush(&s->io, clock_ms() + LINGER_MS) == IO_OK && s->over &&
+	if (io_finish(&s->io, clock_ms() + LINGER_MS) == IO_OK && s->over &&
 	    ended_by_us(s))
 		linger(s);
+	tls_free(s->tls);
+	s->tls = NULL;
 	deliver_close(&s->delivery);
 	dns_end(s->dns);
 	s->dns = NULL;

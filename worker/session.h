@@ -16,15 +16,17 @@
 #include "worker/intake.h"
 #include "worker/lineio.h"
 #include "worker/peer.h"
+#include "worker/settings.h"
 #include "worker/wait.h"
 
 struct clients;
 struct generation;
 struct logline;
-struct settings;
 struct slot;
 struct spool;
 struct state;
+struct tls;
+struct tls_context;
 
 /* Where a session is: which commands may come. */
 enum phase {
@@ -51,6 +53,11 @@ struct session {
 	struct clients *clients; /* what workers share, or NULL */
 	void (*left)(void *);	 /* called once when the worker is to leave */
 	void *left_arg;
+	struct tls_context *tls_context; /* NULL: there is none */
+	int keys;			 /* the channel to the keys helper */
+
+	/* Given for every client: what its listener has. */
+	enum tls_level tls_level;
 
 	/* From here on all is cleared for every client. */
 	struct peer peer;
@@ -60,6 +67,7 @@ struct session {
 	bool settled;		    /* a recipient had to know */
 	bool named;		    /* its names were asked for */
 	struct dns *dns;	    /* questions of its own, or NULL */
+	struct tls *tls;	    /* NULL: in the clear */
 
 	enum phase phase;
 	unsigned offered; /* extensions that depend on next hops: HOP_... */
@@ -112,6 +120,8 @@ void session_reset(struct session *);
 /* Begin a log line that tells which session and client it is about. */
 void session_log(const struct session *, struct logline *, const char *event);
 
+/* Version and cipher, where there is TLS. */
+void session_log_tls(const struct session *, struct logline *);
 /* The client's confirmed name, or why there is none. */
 void session_log_name(const struct session *, struct logline *);
 

@@ -19,6 +19,7 @@
 #define LISTEN_MAX	64  /* addresses to listen on */
 #define NAMESERVERS_MAX 6   /* udns takes no more */
 #define ZONES_MAX	256 /* DNS lists */
+#define TLS_PAIRS_MAX	64  /* certificates, each with its key */
 
 struct strings {
 	char **item;
@@ -114,6 +115,20 @@ struct zone {
 	unsigned entry;	      /* its place in the shared state */
 };
 
+/* How much TLS there is for the clients of a listener. */
+enum tls_level {
+	TLS_OFF,
+	TLS_OPTIONAL, /* STARTTLS is offered */
+	TLS_REQUIRED  /* and no mail is taken without it */
+};
+
+/* What differs for one of the addresses of listen: a section listener. */
+struct listener {
+	struct endpoint at;
+	bool used; /* it is in listen; else this is not in force */
+	enum tls_level tls;
+};
+
 struct settings {
 	char *path; /* of the configuration file */
 	char *hostname;
@@ -160,6 +175,16 @@ struct settings {
 		int session_secs; /* the whole session */
 		int stop_secs;	  /* SIGTERM: what sessions get to finish */
 	} timeouts;
+
+	/* Certificates, and behind them as many keys; none: no TLS. */
+	struct {
+		struct strings certificate, key;
+		unsigned certificate_line[TLS_PAIRS_MAX];
+		unsigned key_line[TLS_PAIRS_MAX];
+	} tls;
+
+	struct listener *listeners; /* sections, in the order of the file */
+	size_t nlisteners;
 
 	struct test_settings tests[TEST_COUNT];
 	char *texts[LIST_COUNT]; /* of refusals by entries without a text; NULL

@@ -1,6 +1,6 @@
 /*
- * All waiting of a session: one poll(2) over the client, the next hop and the
- * DNS socket against one monotonic deadline; and the signals that may end a
+ * All waiting of a session: one poll(2) over the client, the next hop, the DNS
+ * socket and the keys helper against one monotonic deadline; and the signals that may end a
  * wait. A worker holds its signals blocked everywhere else, so that a handler
  * never runs between two lines of a session.
  */
@@ -16,6 +16,7 @@ enum wait_source {
 	WAIT_CLIENT,
 	WAIT_HOP,
 	WAIT_DNS,
+	WAIT_KEYS,
 	WAIT_SOURCES
 };
 

@@ -33,6 +33,7 @@
 struct worker {
 	struct worker_start given;
 	int listeners[LISTEN_MAX];
+	enum tls_level tls[LISTEN_MAX]; /* of each of them */
 	int epoll;
 	struct generation *lists;
 	struct spool spool;
@@ -65,19 +66,22 @@ watch_listeners(struct worker *w)
 
 	for (i = 0; i < w->given.nlisteners; i++) {
 		ev.events = EPOLLIN | EPOLLEXCLUSIVE;
-		ev.data.fd = w->listeners[i];
-		if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, ev.data.fd, &ev) == -1)
+		ev.data.u64 = i;
+		if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->listeners[i], &ev) ==
+		    -1)
 			return -1;
 	}
 	return 0;
 }
 
+/* A client of that listener, or -1; what it has there is the session's. */
 static int
-accept_from(int listener, struct sockaddr_storage *from)
+accept_from(struct worker *w, size_t listener, struct sockaddr_storage *from)
 {
 	socklen_t len = sizeof(*from);
 
-	return accept4(listener, (struct sockaddr *)from, &len,
+	w->session.tls_level = w->tls[listener];
+	return accept4(w->listeners[listener], (struct sockaddr *)from, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
@@ -98,7 +102,7 @@ accept_any(struct worker *w, struct sockaddr_storage *from)
 	int fd;
 
 	for (i = 0; i < w->given.nlisteners; i++)
-		if ((fd = accept_from(w->listeners[i], from)) != -1)
+		if ((fd = accept_from(w, i, from)) != -1)
 			return fd;
 	return -1;
 }
@@ -117,7 +121,7 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 		if (wait_poked()) /* a sibling died, perhaps with one */
 			fd = accept_any(w, from);
 		else if (n == 1)
-			fd = accept_from(ev.data.fd, from);
+			fd = accept_from(w, ev.data.u64, from);
 		else
 			continue;
 		if (fd != -1)
@@ -268,6 +272,7 @@ prepare(struct worker *w)
 
 	memcpy(w->listeners, g->listeners,
 	    g->nlisteners * sizeof(w->listeners[0]));
+	memcpy(w->tls, g->tls, g->nlisteners * sizeof(w->tls[0]));
 	if ((w->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1) {
 		start_failed("epoll");
 		return -1;
@@ -310,6 +315,8 @@ worker_main(const struct worker_start *given)
 	w->session.left_arg = w;
 	w->session.state = given->state;
 	w->session.clients = given->clients;
+	w->session.tls_context = given->tls_context;
+	w->session.keys = given->keys;
 	w->session.dnsbl.set = given->settings;
 	w->session.dnsbl.state = given->state;
 	w->session.dnsbl.clients = given->clients;

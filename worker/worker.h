@@ -8,17 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/settings.h"
+
 struct clients;
 struct generation;
 struct sandbox;
-struct settings;
 struct slot;
 struct state;
+struct tls_context;
 
 struct worker_start {
 	const struct settings *settings;
 	const struct sandbox *sandbox;
-	const int *listeners; /* non-blocking, listening */
+	const int *listeners;	   /* non-blocking, listening */
+	const enum tls_level *tls; /* of each of them */
 	size_t nlisteners;
 	int state_dirfd;	  /* settings->state_dir, open for reading */
 	struct generation *lists; /* the master's, or NULL; inherited */
@@ -26,7 +29,9 @@ struct worker_start {
 	unsigned slot_number;
 	const struct state *state;
 	struct clients *clients;
-	int wake_fd; /* writing an octet wakes the master */
+	int wake_fd;			 /* writing an octet wakes the master */
+	struct tls_context *tls_context; /* NULL: no TLS */
+	int keys;			 /* channel to the keys helper, or -1 */
 };
 
 /* Exit codes that the master tells apart. */
