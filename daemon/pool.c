@@ -522,6 +522,22 @@ bury(struct pool *p, unsigned i, int status)
 		poke_idle(p);
 }
 
+/*
+ * The keys helper ends by itself only when its channel does; while the master
+ * holds that open, a worker must have shut it down for all. None of ours does:
+ * whoever holds that end is to go, and the others get a new one.
+ */
+static void
+renew_channel(struct pool *p)
+{
+	log_event(LOG_BAD, "worker",
+	    "keys: a worker has shut the channel down, all are replaced");
+	service_hang_up(&p->now);
+	if (service_call(&p->now) == -1)
+		log_event(LOG_BAD, "worker", "keys: %s", strerror(errno));
+	dismiss_all(p, SIGTERM);
+}
+
 static void
 reap(struct pool *p)
 {
@@ -533,8 +549,11 @@ reap(struct pool *p)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == p->probe.pid)
 			helper_bury(&p->probe, status);
-		if (pid == p->keys.pid)
+		if (pid == p->keys.pid) {
 			helper_bury(&p->keys, status);
+			if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+				renew_channel(p);
+		}
 		for (i = 0; i < p->high; i++)
 			if (p->children[i].pid == pid) {
 				bury(p, i, status);

@@ -25,6 +25,13 @@ service_init(struct service *sv, struct settings *set)
 	sv->state_dirfd = sv->keys[0] = sv->keys[1] = -1;
 }
 
+int
+service_call(struct service *sv)
+{
+	return socketpair(AF_UNIX,
+	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv->keys);
+}
+
 void
 service_hang_up(struct service *sv)
 {
@@ -102,8 +109,7 @@ open_tls(struct service *sv, char *text, size_t size)
 	sv->keys_sandbox = sandbox_new(set, SANDBOX_KEYS, text, size);
 	if (sv->keys_sandbox == NULL)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, sv->keys) == 0)
+	if (service_call(sv) == 0)
 		return 0;
 	snprintf(text, size, "keys: %s", strerror(errno));
 	return -1;

@@ -41,6 +41,9 @@ void service_init(struct service *, struct settings *);
  */
 int service_open(struct service *, const char *event);
 
+/* Make the channel to the keys helper. 0, or -1 with errno. */
+int service_call(struct service *);
+
 /* Workers that have gone need no signature: let the keys helper end. */
 void service_hang_up(struct service *);
 

@@ -170,6 +170,13 @@ be_traceable(const struct session *s)
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
+/* All workers share that end. */
+static int
+cut_keys_channel(const struct session *s)
+{
+	return shutdown(s->keys, SHUT_RDWR);
+}
+
 static int
 read_other_slot(const struct session *s)
 {
@@ -199,6 +206,7 @@ static const struct {
 	{ 'm', make_executable },
 	{ 'u', become_root },
 	{ 'd', be_traceable },
+	{ 'h', cut_keys_channel },
 	{ 'l', read_other_slot },
 };
 

@@ -11,7 +11,9 @@ import shutil
 
 import pytest
 
-from conftest import BUILD, SANITIZED, USER, Gateway
+from conftest import BUILD, SANITIZED, USER, Gateway, wait_until
+from proc import status
+from tls import keys_helpers, pair, section
 
 pytestmark = pytest.mark.skipif(
     SANITIZED, reason="the sanitizers need calls that seccomp would refuse")
@@ -119,6 +121,25 @@ def test_files_out_of_reach(escape, name):
 def test_calls_that_end_the_worker(escape, name):
     wall(escape, "seccomp")
     killed(escape, name, SIGSYS)
+
+
+def test_the_channel_to_the_keys_is_cut(gateway):
+    """By one worker, for all: they are replaced, and get another."""
+    gateway.binary = gateway.dir / "lictord"  # its title in ps
+    shutil.copy(BUILD / "tests" / "lictord-escape", gateway.binary)
+    gateway.start(section(pair("usual")),
+                  "workers { min = 2  max = 8  spare = 2 }")
+    (helper,), before = keys_helpers(gateway), set(gateway.workers())
+    assert attempt(gateway, "h") == "allowed"
+    gateway.wait_event("worker", text='"keys: a worker has shut the channel '
+                       'down, all are replaced"')
+    wait_until(lambda: not before & set(gateway.workers()), what="successors")
+    wait_until(lambda: keys_helpers(gateway) not in ([], [helper]),
+               what="another helper")
+    # It stays: what it was given is open.
+    wait_until(lambda: "S" == status(keys_helpers(gateway)[0])["State"][0],
+               what="a helper that waits")
+    assert len(gateway.events("worker")) == 2
 
 
 def test_another_workers_slot_is_not_there(escape):

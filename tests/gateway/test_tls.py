@@ -5,6 +5,9 @@ that is turned away, or a word of somebody on the way taken for the client's.
 """
 
 import re
+import shutil
+import smtplib
+import socket
 import ssl
 import subprocess
 
@@ -12,7 +15,7 @@ import pytest
 
 from conftest import wait_until
 from proc import listen_on
-from raw import serving
+from raw import RawGateway, serving
 from tls import (HOST, TlsClient, context, greeted, only, open_tls, pair,
                  section)
 
@@ -356,8 +359,6 @@ def test_nothing_reaches_the_next_session():
 @pytest.fixture(scope="module")
 def levels():
     """One gateway, an address for each level."""
-    from raw import RawGateway
-    import shutil
     g = RawGateway()
     try:
         places = listen_on(g, 3)
@@ -375,10 +376,9 @@ def levels():
 
 
 def at(levels, level):
-    host, port = levels[level]
-    c = TlsClient.__new__(TlsClient)
-    import socket
-    c.sock = socket.create_connection((host, port), 10)
+    """A client that is greeted at the address with that level."""
+    c = TlsClient.__new__(TlsClient)  # which knows one address only
+    c.sock = socket.create_connection(levels[level], 10)
     c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     c.buffer = b""
     c.expect("220")
@@ -484,7 +484,6 @@ def test_key_update(gw):
 
 
 def test_python_smtplib(gw):
-    import smtplib
     with smtplib.SMTP("127.0.0.1", gw.port, timeout=30) as s:
         s._host = HOST  # what it names and verifies
         s.starttls(context=context(pair("usual-ec", "ec")))

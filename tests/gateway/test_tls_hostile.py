@@ -12,7 +12,7 @@ import time
 import pytest
 
 from conftest import wait_until
-from proc import cpu_seconds, status
+from proc import cpu_seconds, status, title
 from raw import serving, slowly
 from tls import context, greeted, only, open_tls, pair, section
 
@@ -238,7 +238,6 @@ def test_waiting_costs_no_time(gw):
 
 
 def busy(pid):
-    from proc import title
     return "worker 127." in title(pid)
 
 
