@@ -140,6 +140,12 @@ const struct config_row config_rows[] = {
 	    "pass", 0, 0, unknowns },
 	{ "test", "dnsbl", "probe_secs", ROW_INT, AT(probe_secs),
 	    "600", 10, DAY, NULL },
+	{ "test", "helo", "mode", ROW_WORD, AT(tests[TEST_HELO].mode),
+	    "warn", 0, 0, modes },
+	{ "test", "helo", "at", ROW_WORD, AT(tests[TEST_HELO].at),
+	    "rcpt", AT_RCPT, 0, places },
+	{ "test", "helo", "unknown", ROW_WORD, AT(tests[TEST_HELO].unknown),
+	    "pass", 0, 0, unknowns },
 	{ "test", "recipient", "mode", ROW_WORD,
 	    AT(tests[TEST_RECIPIENT].mode), "on", 0, 0, modes },
 	{ "test", "recipient", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
@@ -170,9 +176,6 @@ const struct config_row config_rows[] = {
 	{ "dnsbl", NULL, "probe", ROW_PROBE, IN(probe), NULL, 0, 2, NULL },
 
 	/* Without effect in this version. */
-	{ "test", "helo", "mode", ROW_WORD, NOWHERE, NULL, 0, 0, modes },
-	{ "test", "helo", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
-	{ "test", "helo", "unknown", ROW_WORD, NOWHERE, NULL, 0, 0, unknowns },
 	{ "test", "sender", "mode", ROW_WORD, NOWHERE, NULL, 0, 0, modes },
 	{ "test", "sender", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
 	{ "test", "sender", "unknown", ROW_WORD, NOWHERE,

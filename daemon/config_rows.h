@@ -42,7 +42,7 @@ struct config_row {
 	enum row_kind kind;
 	size_t at;	 /* offset in the struct of its section */
 	const char *def; /* a list's values have blanks between; or NULL */
-	int64_t least;	 /* of a number */
+	int64_t least;	 /* of a number; of a word: its place */
 	int64_t most;	 /* of a number; of a list: how many */
 	const char *const *words;
 };

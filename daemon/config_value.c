@@ -89,6 +89,7 @@ boolean(const char *text, bool *b, char why[CONFIG_WHY_MAX])
 	return config_refuse(why, "\"%.80s\" is neither true nor false", text);
 }
 
+/* A word from least on: what comes before it is no choice for this row. */
 static int
 word(const struct config_row *row, const char *text, unsigned *place,
     char why[CONFIG_WHY_MAX])
@@ -96,12 +97,12 @@ word(const struct config_row *row, const char *text, unsigned *place,
 	char all[128] = "";
 	unsigned i;
 
-	for (i = 0; row->words[i] != NULL; i++) {
+	for (i = (unsigned)row->least; row->words[i] != NULL; i++) {
 		if (strcmp(row->words[i], text) == 0) {
 			*place = i;
 			return 0;
 		}
-		if (i > 0)
+		if (all[0] != '\0')
 			strlcat(all, ", ", sizeof(all));
 		strlcat(all, row->words[i], sizeof(all));
 	}

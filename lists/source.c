@@ -296,27 +296,16 @@ source_parse_text(struct source *s, const char *name, const char *text,
 	}
 }
 
-/* Say once of entries that are for a later version that they do nothing. */
+/* Say once of a list that is for a later version that it does nothing. */
 static void
 warn_unused(const struct source *s, struct report *r)
 {
 	const struct list_kind *kind = list_kind(s->id);
-	size_t i;
 
-	if (kind->unused == kind->keys && s->n > 0)
+	if (kind->unused && s->n > 0)
 		report_warning(r, kind->name, 0,
 		    "list %s is compiled but not consulted in this version",
 		    kind->name);
-	else if (kind->unused == KEY_SCOPED)
-		for (i = 0; i < s->n; i++) {
-			if (strncmp(s->entries[i].key, "=helo:", 6) != 0)
-				continue;
-			report_warning(r, kind->name, 0,
-			    "helo: entries of list %s are not consulted in "
-			    "this version",
-			    kind->name);
-			break;
-		}
 }
 
 void

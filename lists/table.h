@@ -2,6 +2,8 @@
 #ifndef LICTOR_TABLE_H
 #define LICTOR_TABLE_H
 
+#include <stdbool.h>
+
 #include "lists/list.h"
 
 enum key_kind {
@@ -20,7 +22,7 @@ struct list_kind {
 	unsigned keys;	      /* enum key_kind */
 	unsigned actions;     /* BIT(enum list_action) */
 	int first;	      /* the action of an entry without one, or -1 */
-	unsigned unused;      /* those of keys that nothing consults yet */
+	bool unused;	      /* nothing consults it yet */
 	const char *expected; /* what a key should be, for messages */
 };
 

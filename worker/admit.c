@@ -5,19 +5,14 @@
  */
 #include <sys/socket.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #include "worker/admit.h"
-#include "worker/command.h"
-#include "worker/log.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
 
-#define REFUSED_SECS	 10 /* a refused client may hang on so long */
-#define REFUSED_COMMANDS 5
-#define FAREWELL_MS	 1000 /* for the last replies, before a rehearsal */
+#define FAREWELL_MS 1000 /* for the last replies, before a rehearsal */
 
 /* What a session is about to say, and so what matters. */
 enum stage {
@@ -34,14 +29,13 @@ is_open(const struct finding *f)
 	return f->found == V_PENDING || f->found == V_LATER;
 }
 
-/* What mode warn would have done, when nothing more is to come. */
-static void
-log_would(struct session *s)
+void
+admit_log_would(struct session *s)
 {
 	const struct finding *f;
 	int i;
 
-	for (i = 0; i < CONNECT_CHECKS; i++) {
+	for (i = 0; i < CHECK_COUNT; i++) {
 		f = &s->found[i];
 		if (f->mode == MODE_WARN && f->found != V_NEXT &&
 		    f->found != V_UNKNOWN && !is_open(f))
@@ -50,16 +44,17 @@ log_would(struct session *s)
 	}
 }
 
-/* Make the tests on what is known by now. */
+/* Make the tests that are not decided on what is known by now. */
 static void
 judge(struct session *s)
 {
 	int i;
 
-	check_connect(&s->peer, s->set, s->found);
-	s->undecided = false;
-	for (i = 0; i < CONNECT_CHECKS; i++)
-		s->undecided |= is_open(&s->found[i]);
+	check_session(&s->peer, s->set, s->found, s->undecided);
+	s->undecided = 0;
+	for (i = 0; i < CHECK_COUNT; i++)
+		if (is_open(&s->found[i]))
+			s->undecided |= ROW(i);
 }
 
 static const struct finding *
@@ -70,8 +65,8 @@ refusal_at(const struct session *s, enum stage stage)
 
 /*
  * Can the answer that this test waits for change what is said now? One that
- * speaks after a refusal cannot; relay, and rdns where it may allow, can clear
- * the refusals of rdns and dnsbl.
+ * speaks after a refusal cannot; relay can clear the refusals of tests that
+ * spare relays, and rdns where it may allow that of dnsbl.
  */
 static bool
 matters(const struct session *s, int i, const struct finding *refusal,
@@ -83,8 +78,8 @@ matters(const struct session *s, int i, const struct finding *refusal,
 	if (f->found != V_PENDING || f->mode != MODE_ON)
 		return false;
 	if (i == CHECK_RELAY)
-		return stage == STAGE_FOREIGN || by_dnsbl ||
-		    refusal == &s->found[CHECK_RDNS];
+		return stage == STAGE_FOREIGN ||
+		    (refusal != NULL && check_spares_relay(refusal));
 	if (by_dnsbl && f->why.may_allow)
 		return true;
 	if (stage == STAGE_GREETING && s->set->tests[f->test].at != AT_GREETING)
@@ -98,7 +93,7 @@ must_wait(const struct session *s, enum stage stage)
 	const struct finding *refusal = refusal_at(s, stage);
 	int i;
 
-	for (i = 0; i < CONNECT_CHECKS; i++)
+	for (i = 0; i < CHECK_COUNT; i++)
 		if (matters(s, i, refusal, stage))
 			return true;
 	return false;
@@ -139,7 +134,7 @@ admit_settle(struct session *s, bool foreign)
 {
 	if (!s->undecided)
 		return; /* all was decided before */
-	if (s->peer.helo[0] == '\0')
+	if (s->peer.helo[0] == '\0' && !s->settled)
 		admit_learn(s, OF_HELO, ""); /* and will not be */
 	settle(s, foreign ? STAGE_FOREIGN : STAGE_RCPT);
 	s->held = refusal_at(s, STAGE_RCPT);
@@ -207,6 +202,7 @@ ask_dns(struct session *s)
 void
 admit_learn(struct session *s, enum zone_of of, const char *name)
 {
+	s->undecided |= check_rows_of(of);
 	if (s->peer.dnsbl == NULL)
 		return;
 	if (s->dns != NULL)
@@ -214,7 +210,31 @@ admit_learn(struct session *s, enum zone_of of, const char *name)
 	dnsbl_ask(&s->dnsbl, of, name);
 	if (s->dns != NULL)
 		dns_send(s->dns);
-	s->undecided = true;
+}
+
+void
+admit_begin(struct session *s)
+{
+	/* DNS is not asked before it is known that it matters. */
+	s->peer.rdns = &rdns_asked;
+	s->peer.dnsbl = &dnsbl_asked;
+	s->undecided = ROWS_ALL;
+	judge(s);
+	if (s->peer.banned) {
+		s->peer.rdns = &rdns_unasked;
+		s->peer.dnsbl = NULL;
+	} else {
+		ask_dns(s);
+	}
+	s->undecided = ROWS_ALL;
+}
+
+const struct finding *
+admit_greeting(struct session *s)
+{
+	settle(s, STAGE_GREETING);
+	s->held = refusal_at(s, STAGE_RCPT);
+	return refusal_at(s, STAGE_GREETING);
 }
 
 void
@@ -243,12 +263,12 @@ is_rehearsing(const struct session *s)
 	bool speaks = false;
 	int i;
 
-	for (i = 0; i < CONNECT_CHECKS; i++) {
+	for (i = 0; i < CHECK_COUNT; i++) {
 		f = &s->found[i];
 		speaks |= f->mode == MODE_WARN && f->found != V_NEXT &&
 		    (s->settled || s->set->tests[f->test].at == AT_GREETING);
 	}
-	for (i = 0; speaks && i < CONNECT_CHECKS; i++)
+	for (i = 0; speaks && i < CHECK_COUNT; i++)
 		if (s->found[i].found == V_PENDING)
 			return true;
 	return false;
@@ -268,127 +288,5 @@ admit_rehearse(struct session *s)
 		if (is_rehearsing(s))
 			give_up(s);
 	}
-	log_would(s);
-}
-
-/* ----------------------------------------------------------- being refused */
-
-/*
- * A client that was refused at the greeting may say QUIT (RFC 5321, section
- * 3.1); all else is 503, for a short while.
- */
-static void
-serve_refused(struct session *s)
-{
-	int64_t limit = clock_ms() + REFUSED_SECS * 1000;
-	const char *line;
-	size_t len;
-	int i;
-
-	s->phase = PH_REFUSED;
-	if (limit < s->deadline_ms)
-		s->deadline_ms = limit;
-	for (i = 0; i < REFUSED_COMMANDS && !s->over; i++) {
-		switch (io_line(&s->io, s->deadline_ms, &line, &len)) {
-		case IO_OK:
-			command_run(s, line, len);
-			break;
-		case IO_LONG:
-			command_too_long(s);
-			break;
-		default:
-			return;
-		}
-	}
-}
-
-/* The greeting says no. */
-static void
-refuse_at_greeting(struct session *s, const struct finding *f, bool hold)
-{
-	struct reason why = f->why;
-
-	if (f->verdict == V_DROP) {
-		reply_unspoken(s, check_name(f->test), "reply", "drop", &why,
-		    NULL);
-		return;
-	}
-	admit_word(s, &why);
-	why.reply = f->verdict == V_REJECT && !s->set->soft ? 554 : 421;
-	if (why.reply == 421 && why.status[0] == '5')
-		why.status = "4.7.1";
-	reply_refuse(s, check_name(f->test), &why, NULL);
-	if (why.reply == 554 && hold)
-		serve_refused(s);
-}
-
-/* ------------------------------------------------------------ the greeting */
-
-static bool
-too_many_sessions(const struct session *s, unsigned held)
-{
-	int limit = s->set->limits.per_client;
-
-	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
-}
-
-/*
- * Who is served, and the entries that speak for it. The line is not on the
- * stack, where it would cost every idle session a page.
- */
-static void
-log_connect(const struct session *s)
-{
-	static struct logline l;
-	char rules[LOG_VALUE_MAX];
-	const struct reason *why;
-	size_t n = 0;
-	int i;
-
-	rules[0] = '\0';
-	for (i = 0; i < CONNECT_CHECKS; i++) {
-		why = &s->found[i].why;
-		if (why->has_entry && n < sizeof(rules))
-			n += (size_t)snprintf(rules + n, sizeof(rules) - n,
-			    "%s%s:%s:%u", n > 0 ? "," : "",
-			    list_name(why->entry.list), why->entry.file,
-			    why->entry.line);
-	}
-	session_log(s, &l, "connect");
-	log_number(&l, "port", s->peer.port);
-	log_text(&l, "rule", rules);
-	log_send(&l);
-}
-
-bool
-admit_client(struct session *s, unsigned held)
-{
-	const struct finding *refusal;
-
-	/* DNS is not asked before it is known that it matters. */
-	s->peer.rdns = &rdns_asked;
-	s->peer.dnsbl = &dnsbl_asked;
-	judge(s);
-	if (s->peer.banned) {
-		s->peer.rdns = &rdns_unasked;
-		s->peer.dnsbl = NULL;
-		judge(s);
-	} else {
-		ask_dns(s);
-		settle(s, STAGE_GREETING);
-	}
-	s->held = refusal_at(s, STAGE_RCPT);
-	if ((refusal = refusal_at(s, STAGE_GREETING)) != NULL) {
-		log_would(s);
-		/* One that holds too many workers already is not kept. */
-		refuse_at_greeting(s, refusal, !too_many_sessions(s, held));
-		return false;
-	}
-	if (too_many_sessions(s, held)) {
-		reply_refuse_as(s, "limits", "per-client", 421, "4.7.0",
-		    "too many sessions from your address", NULL);
-		return false;
-	}
-	log_connect(s);
-	return true;
+	admit_log_would(s);
 }

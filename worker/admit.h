@@ -1,6 +1,6 @@
 /*
- * The connection tests in the life of a session: what is asked, how long it
- * is waited for, and what is spoken at the greeting and at RCPT.
+ * The tests in the life of a session: what is asked, how long it is waited
+ * for, and what is refused at the greeting and at RCPT.
  */
 #ifndef LICTOR_ADMIT_H
 #define LICTOR_ADMIT_H
@@ -13,14 +13,15 @@ struct finding;
 struct reason;
 struct session;
 
+/* Make the tests of a new client for the first time, and ask DNS. */
+void admit_begin(struct session *);
 /*
- * Make the tests for a new client. held is how many sessions it holds. True:
- * it is to be greeted; a refusal that waits for RCPT, or is not known yet,
- * comes with admit_settle. False: it was refused, and the session is over.
+ * Wait for what can still change the greeting; the refusal in its place, or
+ * NULL: one that waits for RCPT, or is not known yet, comes with admit_settle.
  */
-bool admit_client(struct session *, unsigned held);
+const struct finding *admit_greeting(struct session *);
 
-/* A thing that DNS lists may be asked about has become known; "": none. */
+/* A thing that tests and DNS lists look at has become known; "": none. */
 void admit_learn(struct session *, enum zone_of, const char *name);
 
 /*
@@ -32,6 +33,9 @@ void admit_settle(struct session *, bool foreign);
 
 /* Fill in what is to be said about a DNS listing; its TXT is asked here. */
 void admit_word(struct session *, struct reason *);
+
+/* What mode warn would have done, when nothing more is to come. */
+void admit_log_would(struct session *);
 
 /*
  * At the end: what is only rehearsed (mode warn) is not worth a client's time,

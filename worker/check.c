@@ -31,18 +31,25 @@ static const char *const verdict_names[] = {
 	[V_FORWARD] = "forward",
 };
 
-/* The connection tests, in the order in which they are judged and logged. */
+#define SEES(of) (1u << (of))
+
+/* The tests, in the order in which they are judged, spoken and logged. */
 static const struct check {
 	enum test_id test;
-	bool rehearsal; /* refuses nobody, whatever the mode */
+	bool rehearsal;	   /* refuses nobody, whatever the mode */
+	bool spares_relay; /* it does not touch clients that may relay */
+	unsigned sees;	   /* of what comes later than the connection */
 	enum verdict (*run)(const struct peer *, const struct settings *,
 	    struct reason *);
-} connect_checks[CONNECT_CHECKS] = {
-	[CHECK_BANNED] = { TEST_BANNED, false, check_banned },
-	[CHECK_RDNS] = { TEST_RDNS, false, check_rdns },
-	[CHECK_RELAY] = { TEST_RELAY, false, check_relay },
-	[CHECK_DNSBL] = { TEST_DNSBL, false, check_dnsbl },
-	[CHECK_REHEARSAL] = { TEST_DNSBL, true, check_dnsbl_rehearsed },
+} checks[CHECK_COUNT] = {
+	[CHECK_BANNED] = { TEST_BANNED, false, false, 0, check_banned },
+	[CHECK_RDNS] = { TEST_RDNS, false, true, 0, check_rdns },
+	[CHECK_RELAY] = { TEST_RELAY, false, false, 0, check_relay },
+	[CHECK_DNSBL] = { TEST_DNSBL, false, true,
+	    SEES(OF_HELO) | SEES(OF_SENDER), check_dnsbl },
+	[CHECK_REHEARSAL] = { TEST_DNSBL, true, true,
+	    SEES(OF_HELO) | SEES(OF_SENDER), check_dnsbl_rehearsed },
+	[CHECK_HELO] = { TEST_HELO, false, true, SEES(OF_HELO), check_helo },
 };
 
 const char *
@@ -114,7 +121,7 @@ static void
 run_row(int row, struct peer *peer, const struct settings *set,
     struct finding *f)
 {
-	const struct check *c = &connect_checks[row];
+	const struct check *c = &checks[row];
 
 	memset(f, 0, sizeof(*f));
 	f->test = c->test;
@@ -133,6 +140,35 @@ run_row(int row, struct peer *peer, const struct settings *set,
 		peer->allowed = f->verdict == V_ALLOW;
 }
 
+unsigned
+check_rows_of(enum zone_of thing)
+{
+	unsigned rows = 0;
+	int i;
+
+	for (i = 0; i < CHECK_COUNT; i++)
+		if (checks[i].sees & SEES(thing))
+			rows |= ROW(i);
+	return rows;
+}
+
+/* Of the two rows of a test the first will do. */
+static const struct check *
+row_of(const struct finding *f)
+{
+	int i;
+
+	for (i = 0; checks[i].test != f->test; i++)
+		;
+	return &checks[i];
+}
+
+bool
+check_spares_relay(const struct finding *f)
+{
+	return row_of(f)->spares_relay && !f->why.relays_too;
+}
+
 /*
  * A client that may be one of our own must not hear a 5xx for want of its
  * name: relay would clear this refusal.
@@ -142,6 +178,7 @@ soften_unknown(const struct peer *peer, const struct settings *set,
     struct finding *f)
 {
 	if (!peer->relay_unknown || f->found != V_REJECT ||
+	    !check_spares_relay(f) ||
 	    set->tests[TEST_RELAY].unknown != UNKNOWN_DEFER)
 		return;
 	f->found = V_DEFER;
@@ -150,23 +187,37 @@ soften_unknown(const struct peer *peer, const struct settings *set,
 	f->why.status = "4.4.3";
 }
 
+/* What the connection comes to changes everything that follows from it. */
+static unsigned
+with_dependants(unsigned rows)
+{
+	if (rows & (ROW(CHECK_BANNED) | ROW(CHECK_RDNS) | ROW(CHECK_RELAY)))
+		return ROWS_ALL;
+	if (rows & (ROW(CHECK_DNSBL) | ROW(CHECK_REHEARSAL)))
+		rows |= ROW(CHECK_DNSBL) | ROW(CHECK_REHEARSAL);
+	return rows;
+}
+
 void
-check_connect(struct peer *peer, const struct settings *set,
-    struct finding found[CONNECT_CHECKS])
+check_session(struct peer *peer, const struct settings *set,
+    struct finding found[CHECK_COUNT], unsigned rows)
 {
 	int i;
 
+	rows = with_dependants(rows);
 	/* Who may relay is spared the DNS tests, so that is found out first. */
-	run_row(CHECK_RELAY, peer, set, &found[CHECK_RELAY]);
-	for (i = 0; i < CONNECT_CHECKS; i++)
-		if (i != CHECK_RELAY)
+	if (rows & ROW(CHECK_RELAY))
+		run_row(CHECK_RELAY, peer, set, &found[CHECK_RELAY]);
+	for (i = 0; i < CHECK_COUNT; i++)
+		if (i != CHECK_RELAY && (rows & ROW(i)) != 0)
 			run_row(i, peer, set, &found[i]);
 	/* A rehearsal that comes to the same says nothing new. */
-	if (found[CHECK_REHEARSAL].found == found[CHECK_DNSBL].found)
+	if ((rows & ROW(CHECK_REHEARSAL)) != 0 &&
+	    found[CHECK_REHEARSAL].found == found[CHECK_DNSBL].found)
 		found[CHECK_REHEARSAL].found = V_NEXT;
-	soften_unknown(peer, set, &found[CHECK_RDNS]);
-	soften_unknown(peer, set, &found[CHECK_DNSBL]);
-	soften_unknown(peer, set, &found[CHECK_REHEARSAL]);
+	for (i = 0; i < CHECK_COUNT; i++)
+		if ((rows & ROW(i)) != 0)
+			soften_unknown(peer, set, &found[i]);
 }
 
 const struct finding *
@@ -175,7 +226,7 @@ check_refusal(const struct settings *set, const struct finding *found,
 {
 	int i;
 
-	for (i = 0; i < CONNECT_CHECKS; i++)
+	for (i = 0; i < CHECK_COUNT; i++)
 		if (verdict_refuses(found[i].verdict) &&
 		    (!greeting || set->tests[found[i].test].at == AT_GREETING))
 			return &found[i];

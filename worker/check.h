@@ -42,7 +42,8 @@ struct reason {
 	const struct listing *listing; /* the DNS answer that did it, or NULL */
 	enum test_mode least;	       /* the zones counted: of this mode */
 	int score;		       /* the sum of their weights */
-	bool may_allow; /* V_PENDING: what is to come may be V_ALLOW */
+	bool may_allow;	 /* V_PENDING: what is to come may be V_ALLOW */
+	bool relays_too; /* it holds for clients that may relay as well */
 };
 
 /* What a test found, before and after its mode was applied. */
@@ -54,15 +55,24 @@ struct finding {
 	struct reason why;
 };
 
-/* The rows of the connection tests, in their order. */
+/*
+ * The rows of the tests of a client and its envelope, in their order. Each can
+ * be made from the connection on, and is V_LATER until what it is about has
+ * been said.
+ */
 enum {
 	CHECK_BANNED,
 	CHECK_RDNS,
 	CHECK_RELAY,
 	CHECK_DNSBL,
 	CHECK_REHEARSAL, /* dnsbl with the zones that are in mode warn */
-	CONNECT_CHECKS
+	CHECK_HELO,
+	CHECK_COUNT
 };
+
+/* Sets of rows. */
+#define ROW(check) (1u << (check))
+#define ROWS_ALL   (ROW(CHECK_COUNT) - 1)
 
 /* "banned", "relay", ...: the name in the settings and in the log. */
 const char *check_name(enum test_id);
@@ -71,12 +81,16 @@ const char *verdict_name(enum verdict);
 bool verdict_refuses(enum verdict);
 
 /*
- * The connection tests, in their order, one finding each, on what is known by
- * now; to be made again when answers have come in. Fills what each grants or
- * spares the others into the peer.
+ * Make these rows on what is known by now, in their order, and those that
+ * depend on them; to be made again when answers have come in or the client has
+ * said more. Fills what each grants or spares the others into the peer.
  */
-void check_connect(struct peer *, const struct settings *,
-    struct finding found[CONNECT_CHECKS]);
+void check_session(struct peer *, const struct settings *,
+    struct finding found[CHECK_COUNT], unsigned rows);
+/* The rows that look at that thing, to be made when it is known, or anew. */
+unsigned check_rows_of(enum zone_of);
+/* Would it have been another if the client might relay? */
+bool check_spares_relay(const struct finding *);
 /*
  * The refusal that is spoken: the first in the order of tests; for the
  * greeting, of those that have their place there. Or NULL.
@@ -117,6 +131,8 @@ enum verdict
 check_dnsbl(const struct peer *, const struct settings *, struct reason *);
 enum verdict check_dnsbl_rehearsed(const struct peer *, const struct settings *,
     struct reason *);
+enum verdict
+check_helo(const struct peer *, const struct settings *, struct reason *);
 enum verdict check_recipient(const struct peer *, const struct settings *,
     const struct mailbox *, struct reason *);
 

@@ -5,6 +5,7 @@
  * The name is taken as it comes (whether it is true is the helo test's
  * business); only what could not stand in a header or a log is refused.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "worker/admit.h"
@@ -28,6 +29,8 @@ take_name(struct session *s, const char *arg, const char *end)
 	session_reset(s);
 	memcpy(s->peer.helo, arg, len);
 	s->peer.helo[len] = '\0';
+	if (arg[0] == '[' || isdigit((unsigned char)arg[0]))
+		io_local(&s->io, &s->peer.local);
 	s->phase = PH_HELLO;
 	admit_learn(s, OF_HELO, s->peer.helo);
 	return true;

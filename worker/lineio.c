@@ -3,10 +3,13 @@
  * too long is skipped up to its CRLF and reported once, wherever the reads
  * happen to cut it: its tail is never taken for a command.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lists/list.h"
 #include "worker/lineio.h"
 #include "worker/wait.h"
 
@@ -60,6 +63,17 @@ io_init(struct lineio *io, struct waiting *waiting, int fd)
 	io->out_len = 0;
 	io_use_plain(io);
 	wait_set(waiting, WAIT_CLIENT, fd);
+}
+
+void
+io_local(const struct lineio *io, struct addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	memset(&ss, 0, sizeof(ss));
+	getsockname(io->fd, (struct sockaddr *)&ss, &len);
+	addr_from_sockaddr(a, (struct sockaddr *)&ss);
 }
 
 static enum io_result

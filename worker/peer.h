@@ -40,6 +40,8 @@ struct peer {
 	bool relay;	    /* the relay test granted it: may send anywhere */
 	bool relay_unknown; /* it could not be found out whether it may */
 
+	/* Ours that it talks to, once it has called itself by an address. */
+	struct addr local;
 	char helo[NAME_TEXT_MAX]; /* as the client said it; "" before */
 	bool esmtp;		  /* it was EHLO */
 	struct mailbox sender;	  /* of the transaction, if there is one */

@@ -13,6 +13,7 @@
 
 #include "worker/admit.h"
 #include "worker/command.h"
+#include "worker/greet.h"
 #include "worker/log.h"
 #include "worker/reply.h"
 #include "worker/session.h"
@@ -301,9 +302,8 @@ session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	unsigned held = s->slot->held_count;
 
 	begin(s, fd, addr, port, lists);
-	if (admit_client(s, held)) {
+	if (greet_client(s, held)) {
 		atomic_store(&s->slot->phase, SLOT_COMMAND);
-		reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
 		converse(s);
 		session_reset(s);
 		admit_rehearse(s);

@@ -61,9 +61,9 @@ struct session {
 
 	/* From here on all is cleared for every client. */
 	struct peer peer;
-	struct finding found[CONNECT_CHECKS];
+	struct finding found[CHECK_COUNT];
 	const struct finding *held; /* a refusal that waits for RCPT */
-	bool undecided;		    /* an answer may change what was found */
+	unsigned undecided;	    /* rows that may find something else yet */
 	bool settled;		    /* a recipient had to know */
 	bool named;		    /* its names were asked for */
 	struct dns *dns;	    /* questions of its own, or NULL */

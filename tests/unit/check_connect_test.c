@@ -13,7 +13,7 @@ static struct peer peer;
 static struct zone zones[2];
 static struct listing table[2 * OF_COUNT];
 static struct dnsbl dnsbl = { .set = &set, .listings = table };
-static struct finding found[CONNECT_CHECKS];
+static struct finding found[CHECK_COUNT];
 
 /* --------------------------------------------------------------- the client */
 
@@ -284,7 +284,7 @@ test_refusals(void **state)
 	for (i = 0; i < NITEMS(rows); i++) {
 		settings_for(rows[i].ways);
 		come(&rows[i].client, g);
-		check_connect(&peer, &set, found);
+		check_session(&peer, &set, found, ROWS_ALL);
 		see(i, true, &rows[i].greeting);
 		see(i, false, &rows[i].rcpt);
 	}
@@ -296,7 +296,7 @@ test_refusals(void **state)
 static const struct {
 	const struct ways *ways;
 	struct client client;
-	enum verdict would[CONNECT_CHECKS]; /* as found */
+	enum verdict would[CHECK_COUNT]; /* as found */
 } woulds[] = {
 	{ &warn_all, { BANNED, &bad, "L" },
 	    { V_REJECT, V_REJECT, V_NEXT, V_REJECT, V_NEXT } },
@@ -341,8 +341,8 @@ test_would(void **state)
 	for (i = 0; i < NITEMS(woulds); i++) {
 		settings_for(woulds[i].ways);
 		come(&woulds[i].client, g);
-		check_connect(&peer, &set, found);
-		for (j = 0; j < CONNECT_CHECKS; j++)
+		check_session(&peer, &set, found, ROWS_ALL);
+		for (j = 0; j < CHECK_COUNT; j++)
 			if (found[j].found != woulds[i].would[j])
 				fail_msg("row %zu, test %d: %s", i, j,
 				    verdict_name(found[j].found));

@@ -59,6 +59,13 @@ lists(struct fixture *f)
 	    "10.1.0.0/16 deny\n"
 	    "10.1.1.0/24 relay until=2020-01-01\n"
 	    "2001:db8:9::/48\n");
+	fixture_write(f, "names",
+	    "bad.example\n"
+	    "helo:bad-helo.example \"say who you are\"\n"
+	    "helo:.dyn.example defer\n"
+	    "helo:good.dyn.example allow\n"
+	    "helo:friend.example.org allow\n"
+	    "helo:gone.example reject until=2020-01-01\n");
 	fixture_write(f, "domains",
 	    "example.org\n"
 	    ".example.net\n"
@@ -215,7 +222,7 @@ static void
 test_modes(void **state)
 {
 	struct generation *g = lists(*state);
-	struct finding found[CONNECT_CHECKS];
+	struct finding found[CHECK_COUNT];
 	const struct finding *refusal;
 	size_t i;
 	int would;
@@ -226,7 +233,7 @@ test_modes(void **state)
 		set.tests[TEST_BANNED].unknown = modes[i].unknown;
 		set.tests[TEST_RELAY].mode = modes[i].relay;
 		client(modes[i].addr, modes[i].no_lists ? NULL : g);
-		check_connect(&peer, &set, found);
+		check_session(&peer, &set, found, ROWS_ALL);
 		refusal = check_refusal(&set, found, false);
 		if ((refusal == NULL ? -1 : (int)refusal->verdict) !=
 		    modes[i].refusal)
@@ -262,7 +269,7 @@ test_texts(void **state)
 		{ "203.0.113.1", NULL, "your address is banned here" },
 	};
 	struct generation *g = lists(*state);
-	struct finding found[CONNECT_CHECKS];
+	struct finding found[CHECK_COUNT];
 	size_t i;
 
 	for (i = 0; i < NITEMS(rows); i++) {
@@ -272,7 +279,7 @@ test_texts(void **state)
 		settings_usual();
 		set.texts[LIST_BANNED] = set.texts[LIST_BANS] = usual;
 		client(rows[i].addr, g);
-		check_connect(&peer, &set, found);
+		check_session(&peer, &set, found, ROWS_ALL);
 		if (verdict_refuses(found[CHECK_BANNED].verdict))
 			assert_string_equal(found[CHECK_BANNED].why.text,
 			    rows[i].text);
@@ -454,6 +461,182 @@ test_recipient_modes(void **state)
 	generation_close(g);
 }
 
+/* -------------------------------------------------------------------- helo */
+
+static const struct {
+	const char *helo;
+	enum verdict verdict;
+	const char *code, *status;
+} helos[] = {
+	{ "", V_LATER, NULL, NULL },
+	{ "client.example", V_NEXT, NULL, NULL },
+	{ "printer", V_NEXT, NULL, NULL },
+	{ "a_b.example", V_NEXT, NULL, NULL },
+	{ "_", V_NEXT, NULL, NULL },
+	{ "client.example.", V_NEXT, NULL, NULL },
+	{ "3com.example", V_NEXT, NULL, NULL },
+	{ "1.2.3.x4", V_NEXT, NULL, NULL },
+	{ "[192.0.2.1]", V_NEXT, NULL, NULL },
+	{ "[IPv6:2001:db8::1]", V_NEXT, NULL, NULL },
+	{ "[ipv6:2001:DB8::1]", V_NEXT, NULL, NULL },
+	{ "[IPv6:::ffff:192.0.2.1]", V_NEXT, NULL, NULL },
+	/* neither a name nor an address literal */
+	{ ".", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "client.example..", V_REJECT, "helo-syntax", "5.5.4" },
+	{ ".example", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "a..example", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "client(example", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "a@client.example", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "192.0.2.1", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "2001:db8::1", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "192.0.2", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "192.0.2.999", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "1", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[]", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[192.0.2.1", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[192.0.2.1]x", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[192.0.2]", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[IPv6:192.0.2.1]", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[2001:db8::1]", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[IPv6:]", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[client.example]", V_REJECT, "helo-syntax", "5.5.4" },
+	{ "[000000000000000000000000000000000000000000000000000000000000001]",
+	    V_REJECT, "helo-syntax", "5.5.4" },
+	/* our own */
+	{ "mx.example.org", V_REJECT, "helo-ours", "5.7.1" },
+	{ "MX.Example.ORG.", V_REJECT, "helo-ours", "5.7.1" },
+	{ "x.mx.example.org", V_NEXT, NULL, NULL },
+	{ "example.org", V_NEXT, NULL, NULL },
+	{ "[192.0.2.25]", V_REJECT, "helo-ours", "5.7.1" },
+	{ "192.0.2.25", V_REJECT, "helo-ours", "5.7.1" },
+	{ "[IPv6:2001:db8::25]", V_REJECT, "helo-ours", "5.7.1" },
+	{ "[198.51.100.25]", V_REJECT, "helo-ours", "5.7.1" },
+	{ "[192.0.2.26]", V_NEXT, NULL, NULL },
+	/* the list; its entries without helo: are about other names */
+	{ "bad.example", V_NEXT, NULL, NULL },
+	{ "Bad-Helo.example", V_REJECT, "helo-list", "5.7.1" },
+	{ "bad-helo.example.", V_REJECT, "helo-list", "5.7.1" },
+	{ "x.bad-helo.example", V_NEXT, NULL, NULL },
+	{ "dyn.example", V_DEFER, "helo-list", "4.7.1" },
+	{ "x.dyn.example", V_DEFER, "helo-list", "4.7.1" },
+	{ "good.dyn.example", V_NEXT, NULL, NULL },
+	{ "gone.example", V_NEXT, NULL, NULL },
+};
+
+static void
+say_helo(const char *name)
+{
+	strlcpy(peer.helo, name, sizeof(peer.helo));
+	assert_int_equal(addr_parse(&peer.local, "198.51.100.25"), 0);
+}
+
+/* Where we listen, and what we are called. */
+static void
+settings_ours(char *hostname)
+{
+	static struct endpoint listen[3];
+
+	settings_usual();
+	assert_int_equal(addr_parse(&listen[0].addr, "192.0.2.25"), 0);
+	assert_int_equal(addr_parse(&listen[1].addr, "2001:db8::25"), 0);
+	assert_int_equal(addr_parse(&listen[2].addr, "0.0.0.0"), 0);
+	set.listen = listen;
+	set.nlisten = NITEMS(listen);
+	set.hostname = hostname;
+}
+
+static void
+test_helo(void **state)
+{
+	static char hostname[] = "mx.example.org",
+		    friend[] = "friend.example.org";
+	struct generation *g = lists(*state);
+	struct reason why;
+	enum verdict v;
+	size_t i;
+
+	settings_ours(hostname);
+	for (i = 0; i < NITEMS(helos); i++) {
+		client("203.0.113.1", g);
+		say_helo(helos[i].helo);
+		memset(&why, 0, sizeof(why));
+		v = check_helo(&peer, &set, &why);
+		if (v != helos[i].verdict)
+			fail_msg("%s: %s", helos[i].helo, verdict_name(v));
+		if (!verdict_refuses(v))
+			continue;
+		assert_string_equal(why.code, helos[i].code);
+		assert_string_equal(why.status, helos[i].status);
+		peer.relay = true; /* a printer may say what it likes */
+		assert_int_equal(check_helo(&peer, &set, &why), V_NEXT);
+		peer.relay = false;
+		peer.banned = true;
+		assert_int_equal(check_helo(&peer, &set, &why), V_NEXT);
+	}
+	/* allow ends the whole test, so also what our own name is for */
+	set.hostname = friend;
+	client("203.0.113.1", g);
+	say_helo("friend.example.org");
+	assert_int_equal(check_helo(&peer, &set, &why), V_NEXT);
+	/* without the list a name is unknown, an address is not looked up */
+	client("203.0.113.1", NULL);
+	say_helo("bad-helo.example");
+	assert_int_equal(check_helo(&peer, &set, &why), V_UNKNOWN);
+	assert_string_equal(why.code, "list-unknown");
+	say_helo("[192.0.2.25]");
+	assert_int_equal(check_helo(&peer, &set, &why), V_REJECT);
+	generation_close(g);
+}
+
+/* ------------------------------------------------------- rows made again */
+
+/*
+ * What is said later is judged without what was decided before; while it is
+ * not known whether the client may relay, nothing that relay spares is final.
+ */
+static void
+test_rows(void **state)
+{
+	static char hostname[] = "mx.example.org";
+	struct generation *g = lists(*state);
+	struct finding found[CHECK_COUNT];
+	const struct finding *refusal;
+
+	settings_ours(hostname);
+	client("203.0.113.9", g);
+	check_session(&peer, &set, found, ROWS_ALL);
+	assert_int_equal(found[CHECK_HELO].found, V_LATER);
+	assert_null(check_refusal(&set, found, false));
+	say_helo("mx.example.org");
+	found[CHECK_BANNED].found = V_DROP; /* stays as it is */
+	check_session(&peer, &set, found, check_rows_of(OF_HELO));
+	assert_int_equal(found[CHECK_BANNED].found, V_DROP);
+	refusal = check_refusal(&set, found, false);
+	assert_ptr_equal(refusal, &found[CHECK_HELO]);
+	assert_int_equal(refusal->verdict, V_REJECT);
+	assert_true(check_spares_relay(refusal));
+
+	peer.relay_unknown = true;
+	check_session(&peer, &set, found, check_rows_of(OF_HELO));
+	assert_int_equal(found[CHECK_HELO].verdict, V_DEFER);
+	assert_string_equal(found[CHECK_HELO].why.status, "4.4.3");
+	set.tests[TEST_HELO].mode = MODE_WARN;
+	peer.relay_unknown = false;
+	check_session(&peer, &set, found, ROW(CHECK_HELO));
+	assert_int_equal(found[CHECK_HELO].found, V_REJECT);
+	assert_null(check_refusal(&set, found, false));
+
+	client("192.0.2.1", g); /* banned: a word of its own */
+	say_helo("mx.example.org");
+	set.tests[TEST_HELO].mode = MODE_ON;
+	check_session(&peer, &set, found, ROWS_ALL);
+	assert_ptr_equal(check_refusal(&set, found, false),
+	    &found[CHECK_BANNED]);
+	assert_false(check_spares_relay(&found[CHECK_BANNED]));
+	generation_close(g);
+}
+
 /* ----------------------------------------------------------- damaged lists */
 
 /* Spoil every hash table of a list that is open: its keys stay, unfindable. */
@@ -477,7 +660,7 @@ test_damaged(void **state)
 {
 	struct fixture *f = *state;
 	struct generation *g = lists(f);
-	struct finding found[CONNECT_CHECKS], one;
+	struct finding found[CHECK_COUNT], one;
 	const struct finding *refusal;
 	struct reason why;
 	struct mailbox to;
@@ -488,7 +671,7 @@ test_damaged(void **state)
 	spoil(f, "domains");
 	spoil(f, "recipients");
 	client("10.0.0.1", g);
-	check_connect(&peer, &set, found);
+	check_session(&peer, &set, found, ROWS_ALL);
 	refusal = check_refusal(&set, found, false);
 	assert_non_null(refusal);
 	assert_int_equal(refusal->verdict, V_DEFER);
@@ -524,6 +707,8 @@ main(void)
 		WITH_LISTS(test_destinations),
 		WITH_LISTS(test_recipients),
 		WITH_LISTS(test_recipient_modes),
+		WITH_LISTS(test_helo),
+		WITH_LISTS(test_rows),
 		WITH_LISTS(test_damaged),
 	};
 

@@ -1,0 +1,128 @@
+/*
+ * The greeting: who gets one, who is refused in its place, and how long a
+ * client that was refused may hang on.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/admit.h"
+#include "worker/command.h"
+#include "worker/greet.h"
+#include "worker/log.h"
+#include "worker/reply.h"
+#include "worker/session.h"
+#include "worker/settings.h"
+
+#define REFUSED_SECS	 10 /* a refused client may hang on so long */
+#define REFUSED_COMMANDS 5
+
+/* ----------------------------------------------------------- being refused */
+
+/*
+ * A client that was refused at the greeting may say QUIT (RFC 5321, section
+ * 3.1); all else is 503, for a short while.
+ */
+static void
+serve_refused(struct session *s)
+{
+	int64_t limit = clock_ms() + REFUSED_SECS * 1000;
+	const char *line;
+	size_t len;
+	int i;
+
+	s->phase = PH_REFUSED;
+	if (limit < s->deadline_ms)
+		s->deadline_ms = limit;
+	for (i = 0; i < REFUSED_COMMANDS && !s->over; i++) {
+		switch (io_line(&s->io, s->deadline_ms, &line, &len)) {
+		case IO_OK:
+			command_run(s, line, len);
+			break;
+		case IO_LONG:
+			command_too_long(s);
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+/* The greeting says no. */
+static void
+refuse(struct session *s, const struct finding *f, bool hold)
+{
+	struct reason why = f->why;
+
+	if (f->verdict == V_DROP) {
+		reply_unspoken(s, check_name(f->test), "reply", "drop", &why,
+		    NULL);
+		return;
+	}
+	admit_word(s, &why);
+	why.reply = f->verdict == V_REJECT && !s->set->soft ? 554 : 421;
+	if (why.reply == 421 && why.status[0] == '5')
+		why.status = "4.7.1";
+	reply_refuse(s, check_name(f->test), &why, NULL);
+	if (why.reply == 554 && hold)
+		serve_refused(s);
+}
+
+/* ------------------------------------------------------------ the greeting */
+
+static bool
+too_many_sessions(const struct session *s, unsigned held)
+{
+	int limit = s->set->limits.per_client;
+
+	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
+}
+
+/*
+ * Who is served, and the entries that speak for it. The line is not on the
+ * stack, where it would cost every idle session a page.
+ */
+static void
+log_connect(const struct session *s)
+{
+	static struct logline l;
+	char rules[LOG_VALUE_MAX];
+	const struct reason *why;
+	size_t n = 0;
+	int i;
+
+	rules[0] = '\0';
+	for (i = 0; i < CHECK_COUNT; i++) {
+		why = &s->found[i].why;
+		if (why->has_entry && n < sizeof(rules))
+			n += (size_t)snprintf(rules + n, sizeof(rules) - n,
+			    "%s%s:%s:%u", n > 0 ? "," : "",
+			    list_name(why->entry.list), why->entry.file,
+			    why->entry.line);
+	}
+	session_log(s, &l, "connect");
+	log_number(&l, "port", s->peer.port);
+	log_text(&l, "rule", rules);
+	log_send(&l);
+}
+
+bool
+greet_client(struct session *s, unsigned held)
+{
+	const struct finding *refusal;
+
+	admit_begin(s);
+	if ((refusal = admit_greeting(s)) != NULL) {
+		admit_log_would(s);
+		/* One that holds too many workers already is not kept. */
+		refuse(s, refusal, !too_many_sessions(s, held));
+		return false;
+	}
+	if (too_many_sessions(s, held)) {
+		reply_refuse_as(s, "limits", "per-client", 421, "4.7.0",
+		    "too many sessions from your address", NULL);
+		return false;
+	}
+	log_connect(s);
+	reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
+	return true;
+}
