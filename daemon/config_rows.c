@@ -146,6 +146,12 @@ const struct config_row config_rows[] = {
 	    "rcpt", AT_RCPT, 0, places },
 	{ "test", "helo", "unknown", ROW_WORD, AT(tests[TEST_HELO].unknown),
 	    "pass", 0, 0, unknowns },
+	{ "test", "sender", "mode", ROW_WORD, AT(tests[TEST_SENDER].mode),
+	    "on", 0, 0, modes },
+	{ "test", "sender", "at", ROW_WORD, AT(tests[TEST_SENDER].at),
+	    "rcpt", AT_RCPT, 0, places },
+	{ "test", "sender", "unknown", ROW_WORD,
+	    AT(tests[TEST_SENDER].unknown), "pass", 0, 0, unknowns },
 	{ "test", "recipient", "mode", ROW_WORD,
 	    AT(tests[TEST_RECIPIENT].mode), "on", 0, 0, modes },
 	{ "test", "recipient", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
@@ -176,10 +182,6 @@ const struct config_row config_rows[] = {
 	{ "dnsbl", NULL, "probe", ROW_PROBE, IN(probe), NULL, 0, 2, NULL },
 
 	/* Without effect in this version. */
-	{ "test", "sender", "mode", ROW_WORD, NOWHERE, NULL, 0, 0, modes },
-	{ "test", "sender", "at", ROW_WORD, NOWHERE, NULL, 0, 0, places },
-	{ "test", "sender", "unknown", ROW_WORD, NOWHERE,
-	    NULL, 0, 0, unknowns },
 	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,
 	    NULL, 0, 256, NULL },
 	{ "next_hop", NULL, "connections", ROW_INT, NOWHERE,

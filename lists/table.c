@@ -25,7 +25,7 @@ static const struct list_kind kinds[LIST_COUNT] = {
 	    BIT(ACT_ACCEPT) | BIT(ACT_REJECT), ACT_ACCEPT, false,
 	    "domain or .domain" },
 	[LIST_SENDERS] = { "senders", KEY_MAILBOX | KEY_ATNAME | KEY_NULL,
-	    REFUSALS | BIT(ACT_ALLOW), ACT_REJECT, true,
+	    REFUSALS | BIT(ACT_ALLOW), ACT_REJECT, false,
 	    "user@domain, @domain, @.domain or <>" },
 	[LIST_RECIPIENTS] = { "recipients", KEY_MAILBOX | KEY_ATNAME,
 	    REFUSALS | BIT(ACT_ACCEPT) | BIT(ACT_OPEN) | BIT(ACT_MOVED) |

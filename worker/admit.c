@@ -5,6 +5,7 @@
  */
 #include <sys/socket.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "worker/admit.h"
@@ -29,19 +30,44 @@ is_open(const struct finding *f)
 	return f->found == V_PENDING || f->found == V_LATER;
 }
 
+static void
+log_would(struct session *s, const struct finding *f)
+{
+	if (f->mode == MODE_WARN && f->found != V_NEXT &&
+	    f->found != V_UNKNOWN && !is_open(f))
+		reply_unspoken(s, check_name(f->test), "would",
+		    verdict_name(f->found), &f->why, NULL);
+}
+
+/* Once, as in its transaction, which may be over. */
+static void
+log_sender(struct session *s)
+{
+	char ref[REF_TEXT_MAX];
+	enum phase phase = s->phase;
+
+	if (s->peer.maildom == NULL || is_open(&s->found[CHECK_SENDER]))
+		return;
+	strlcpy(ref, s->ref, sizeof(ref));
+	snprintf(s->ref, sizeof(s->ref), "%s.%u", s->id, s->transactions);
+	s->phase = PH_MAIL;
+	log_would(s, &s->found[CHECK_SENDER]);
+	s->phase = phase;
+	strlcpy(s->ref, ref, sizeof(s->ref));
+	s->peer.maildom = NULL;
+	s->undecided |= ROW(CHECK_SENDER);
+}
+
 void
 admit_log_would(struct session *s)
 {
-	const struct finding *f;
 	int i;
 
-	for (i = 0; i < CHECK_COUNT; i++) {
-		f = &s->found[i];
-		if (f->mode == MODE_WARN && f->found != V_NEXT &&
-		    f->found != V_UNKNOWN && !is_open(f))
-			reply_unspoken(s, check_name(f->test), "would",
-			    verdict_name(f->found), &f->why, NULL);
-	}
+	for (i = 0; i < CHECK_COUNT; i++)
+		if (i == CHECK_SENDER)
+			log_sender(s);
+		else
+			log_would(s, &s->found[i]);
 }
 
 /* Make the tests that are not decided on what is known by now. */
@@ -116,6 +142,7 @@ give_up(struct session *s)
 		rdns_settle(&s->rdns);
 	if (s->peer.dnsbl != NULL)
 		dnsbl_settle(&s->dnsbl);
+	maildom_settle(&s->maildom);
 	judge(s);
 }
 
@@ -199,17 +226,49 @@ ask_dns(struct session *s)
 		dns_send(s->dns);
 }
 
+/*
+ * The sender is known. Its domain is asked about only where the list has no
+ * word on it, and where an answer could matter.
+ */
+static void
+ask_sender(struct session *s, const char *domain)
+{
+	bool named = domain[0] != '\0' && domain[0] != '[';
+
+	s->peer.maildom = named ? &maildom_asked : &maildom_nothing;
+	check_session(&s->peer, s->set, s->found, ROW(CHECK_SENDER));
+	if (s->found[CHECK_SENDER].found != V_PENDING) {
+		s->peer.maildom = &maildom_nothing;
+		return;
+	}
+	if (s->dns == NULL)
+		s->dns = dns_begin(s->servers, s->set, &s->waiting);
+	maildom_ask(&s->maildom, s->dns, domain);
+	s->peer.maildom = &s->maildom;
+}
+
 void
 admit_learn(struct session *s, enum zone_of of, const char *name)
 {
 	s->undecided |= check_rows_of(of);
-	if (s->peer.dnsbl == NULL)
-		return;
 	if (s->dns != NULL)
 		dns_step(s->dns);
-	dnsbl_ask(&s->dnsbl, of, name);
+	if (s->peer.dnsbl != NULL)
+		dnsbl_ask(&s->dnsbl, of, name);
+	if (of == OF_SENDER)
+		ask_sender(s, name);
 	if (s->dns != NULL)
 		dns_send(s->dns);
+}
+
+void
+admit_forget(struct session *s)
+{
+	if (s->peer.maildom == NULL || s->found[CHECK_SENDER].mode != MODE_WARN)
+		return;
+	if (s->undecided & ROW(CHECK_SENDER))
+		judge(s);
+	log_sender(s);
 }
 
 void

@@ -25,6 +25,13 @@ const struct finding *admit_greeting(struct session *);
 void admit_learn(struct session *, enum zone_of, const char *name);
 
 /*
+ * The transaction is over: what test sender would have done under mode warn is
+ * told, if it is known. What is not is told at the end of the session, for the
+ * last of its senders.
+ */
+void admit_forget(struct session *);
+
+/*
  * Wait for the answers that can still change what a recipient hears, up to
  * their deadlines, and judge anew; session->held is the refusal. For a foreign
  * one, whether the client may relay is among that.

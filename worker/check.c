@@ -50,6 +50,8 @@ static const struct check {
 	[CHECK_REHEARSAL] = { TEST_DNSBL, true, true,
 	    SEES(OF_HELO) | SEES(OF_SENDER), check_dnsbl_rehearsed },
 	[CHECK_HELO] = { TEST_HELO, false, true, SEES(OF_HELO), check_helo },
+	[CHECK_SENDER] = { TEST_SENDER, false, true, SEES(OF_SENDER),
+	    check_sender },
 };
 
 const char *

@@ -67,6 +67,7 @@ enum {
 	CHECK_DNSBL,
 	CHECK_REHEARSAL, /* dnsbl with the zones that are in mode warn */
 	CHECK_HELO,
+	CHECK_SENDER,
 	CHECK_COUNT
 };
 
@@ -133,6 +134,8 @@ enum verdict check_dnsbl_rehearsed(const struct peer *, const struct settings *,
     struct reason *);
 enum verdict
 check_helo(const struct peer *, const struct settings *, struct reason *);
+enum verdict
+check_sender(const struct peer *, const struct settings *, struct reason *);
 enum verdict check_recipient(const struct peer *, const struct settings *,
     const struct mailbox *, struct reason *);
 

@@ -115,6 +115,7 @@ static const struct param_row params[] = {
 void
 cmd_mail(struct session *s, const char *arg, const char *end)
 {
+	struct mailbox sender;
 	const char *wrong, *status;
 
 	if (end - arg < 5 || strncasecmp(arg, "FROM:", 5) != 0) {
@@ -123,7 +124,7 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 	}
 	arg += 5;
 	session_reset(s);
-	wrong = path_parse(&arg, end, PATH_SENDER, &s->peer.sender, &status);
+	wrong = path_parse(&arg, end, PATH_SENDER, &sender, &status);
 	if (wrong != NULL) {
 		reply(s, 501, status, "%s", wrong);
 		return;
@@ -134,6 +135,7 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 		session_reset(s);
 		return;
 	}
+	s->peer.sender = sender;
 	s->env.sender = s->peer.sender.text;
 	s->phase = PH_MAIL;
 	admit_learn(s, OF_SENDER, s->peer.sender.domain);

@@ -97,6 +97,23 @@ take_name(struct dns_answer *a, const struct dns_parse *p,
 		a->n++;
 }
 
+/* Preference and host; the root stands for no host at all (RFC 7505). */
+static void
+take_exchange(struct dns_answer *a, const struct dns_parse *p,
+    const struct dns_rr *rr)
+{
+	const unsigned char *cur = rr->dnsrr_dptr + 2;
+	const unsigned char *end = rr->dnsrr_dptr + rr->dnsrr_dsz;
+	unsigned char dn[DNS_MAXDN];
+
+	if (rr->dnsrr_dsz < 3 ||
+	    dns_getdn(p->dnsp_pkt, &cur, p->dnsp_end, dn, sizeof(dn)) <= 0 ||
+	    cur != end)
+		return;
+	a->n++;
+	a->names_host |= dn[0] != 0;
+}
+
 /* Character strings, each with its length before it, as one. */
 static void
 take_text(struct dns_answer *a, const struct dns_rr *rr)
@@ -123,6 +140,9 @@ take_record(struct dns_answer *a, const struct dns_parse *p,
 	case DNS_T_PTR:
 		take_name(a, p, rr);
 		break;
+	case DNS_T_MX:
+		take_exchange(a, p, rr);
+		break;
 	case DNS_T_TXT:
 		take_text(a, rr);
 		break;
@@ -143,6 +163,7 @@ parse(const unsigned char *question, const unsigned char *packet,
 	struct dns_parse p;
 	struct dns_rr rr;
 	int r;
+	bool any = false;
 
 	memset(a, 0, sizeof(*a));
 	/* udns asserts that type and class are there, and takes questions. */
@@ -151,9 +172,12 @@ parse(const unsigned char *question, const unsigned char *packet,
 	dns_initparse(&p, question, packet, cur, end);
 	p.dnsp_qcls = DNS_C_IN;
 	p.dnsp_qtyp = (enum dns_type)type;
-	while ((r = dns_nextrr(&p, &rr)) > 0)
+	while ((r = dns_nextrr(&p, &rr)) > 0) {
 		take_record(a, &p, &rr);
-	if (r < 0)
+		any = true;
+	}
+	/* An MX that cannot be read is not the lack of one. */
+	if (r < 0 || (type == DNS_T_MX && any && a->n == 0))
 		return DNS_E_PROTOCOL;
 	a->state = DNS_FOUND;
 	return a->n == 0 ? DNS_E_NODATA : 0;
@@ -191,6 +215,12 @@ static int
 parse_ptr(dnscc_t *q, dnscc_t *pkt, dnscc_t *cur, dnscc_t *end, void **result)
 {
 	return parse_into(q, pkt, cur, end, result, DNS_T_PTR);
+}
+
+static int
+parse_mx(dnscc_t *q, dnscc_t *pkt, dnscc_t *cur, dnscc_t *end, void **result)
+{
+	return parse_into(q, pkt, cur, end, result, DNS_T_MX);
 }
 
 static int
@@ -354,6 +384,18 @@ close_question(struct question *q, const struct dns_answer *a)
 	q->dns->deadline_ms = step_ms;
 }
 
+/* udns knows it no more. */
+static void
+free_question(struct question *q)
+{
+	struct question **at = &q->dns->questions;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+	free(q);
+}
+
 /* udns has an answer, or has given up; for one that is closed, too late. */
 static void
 answered(struct dns_ctx *ctx, void *result, void *data)
@@ -367,6 +409,7 @@ answered(struct dns_ctx *ctx, void *result, void *data)
 		none.state = DNS_UNKNOWN;
 	if (q->open)
 		close_question(q, result != NULL ? result : &none);
+	free_question(q);
 	free(result);
 }
 
@@ -469,6 +512,16 @@ dns_ask_addrs(struct dns *d, const char *name, int family, dns_done *done,
 		return -1;
 	return family == 4 ? ask(d, dn, DNS_T_A, parse_a, done, arg) :
 			     ask(d, dn, DNS_T_AAAA, parse_aaaa, done, arg);
+}
+
+int
+dns_ask_mx(struct dns *d, const char *name, dns_done *done, void *arg)
+{
+	unsigned char dn[DNS_MAXDN];
+
+	if (dns_sptodn(name, dn, sizeof(dn)) <= 0)
+		return -1;
+	return ask(d, dn, DNS_T_MX, parse_mx, done, arg);
 }
 
 int

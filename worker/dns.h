@@ -40,8 +40,9 @@ struct dns_servers {
 
 struct dns_answer {
 	enum dns_state state;
-	unsigned n; /* of the records that are kept */
-	bool more;  /* there were others */
+	unsigned n;	 /* of the records that are kept */
+	bool more;	 /* there were others */
+	bool names_host; /* of an MX question: not only the root */
 
 	union {
 		struct addr addrs[DNS_ADDRS]; /* of an address question */
@@ -77,6 +78,8 @@ int dns_ask_names(struct dns *, const struct addr *, dns_done *, void *arg);
 /* Ask for the addresses of a name in family 4 (A) or 6 (AAAA). */
 int dns_ask_addrs(struct dns *, const char *name, int family, dns_done *,
     void *arg);
+/* Ask for the mail hosts (MX) of a name; which they are is not kept. */
+int dns_ask_mx(struct dns *, const char *name, dns_done *, void *arg);
 /* Ask for the text (TXT) of a name. */
 int dns_ask_text(struct dns *, const char *name, dns_done *, void *arg);
 /* Nobody wants the answers any more for which arg was given. */
@@ -86,7 +89,8 @@ void dns_send(struct dns *);
 /* Is any question open? */
 bool dns_is_open(const struct dns *);
 
-/* The answer parser by itself, for the fuzzer; type 1, 12, 16 or 28. */
+/* The answer parser by itself, for the fuzzer; type 1, 12, 15, 16 or
+ * 28. */
 int dns_parse_packet(const unsigned char *packet, size_t len, int type,
     struct dns_answer *);
 

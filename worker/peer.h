@@ -13,6 +13,7 @@
 
 struct dnsbl;
 struct generation;
+struct maildom;
 
 /*
  * A mailbox of the envelope. local is what the local part means, unquoted;
@@ -42,9 +43,10 @@ struct peer {
 
 	/* Ours that it talks to, once it has called itself by an address. */
 	struct addr local;
-	char helo[NAME_TEXT_MAX]; /* as the client said it; "" before */
-	bool esmtp;		  /* it was EHLO */
-	struct mailbox sender;	  /* of the transaction, if there is one */
+	char helo[NAME_TEXT_MAX];      /* as the client said it; "" before */
+	bool esmtp;		       /* it was EHLO */
+	struct mailbox sender;	       /* of the last MAIL */
+	const struct maildom *maildom; /* its domain; NULL: no MAIL yet */
 };
 
 #endif

@@ -68,7 +68,7 @@ session_reset(struct session *s)
 {
 	deliver_abort(&s->delivery);
 	spool_reset(s->spool); /* its room on disk is given back */
-	memset(&s->peer.sender, 0, sizeof(s->peer.sender));
+	admit_forget(s);
 	s->env.sender = "";
 	s->env.eight_bit = s->env.utf8 = false;
 	s->env.params[0] = '\0';

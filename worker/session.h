@@ -15,6 +15,7 @@
 #include "worker/dnsbl.h"
 #include "worker/intake.h"
 #include "worker/lineio.h"
+#include "worker/maildom.h"
 #include "worker/peer.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
@@ -68,6 +69,7 @@ struct session {
 	bool named;		    /* its names were asked for */
 	struct dns *dns;	    /* questions of its own, or NULL */
 	struct tls *tls;	    /* NULL: in the clear */
+	struct maildom maildom;	    /* of the sender */
 
 	enum phase phase;
 	unsigned offered; /* extensions that depend on next hops: HOP_... */

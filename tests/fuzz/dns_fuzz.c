@@ -37,7 +37,8 @@ see_text(const struct dns_answer *a)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const int types[] = { 1, 12, 16, 28 }; /* A, PTR, TXT, AAAA */
+	/* A, PTR, MX, TXT, AAAA */
+	static const int types[] = { 1, 12, 15, 16, 28 };
 	struct dns_answer a;
 	uint8_t *copy;
 	size_t i;

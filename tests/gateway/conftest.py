@@ -186,8 +186,9 @@ class Gateway:
         settings.update(self.settings)
         lines = [f"{k} = {v}" for k, v in settings.items()]
         sections = list(self.sections)
-        if not any('"rdns"' in s for s in sections):
-            sections.append('test "rdns" { mode = "off" }')  # asks nobody
+        for test in ("rdns", "sender"):  # unless one wants them, ask nobody
+            if not any(f'"{test}"' in s for s in sections):
+                sections.append(f'test "{test}" {{ mode = "off" }}')
         self.conf.write_text("\n".join(lines + sections) + "\n")
 
     def run(self, tool, *args, check=True, **kw):

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/fixture.h"
 #include "worker/check.h"
+#include "worker/maildom.h"
 #include "worker/path.h"
 #include "worker/peer.h"
 
@@ -82,6 +83,12 @@ lists(struct fixture *f)
 	    "abuse@example.org reject\n"
 	    "@example.net\n"
 	    "x!y@example.net\n");
+	fixture_write(f, "senders",
+	    "bad@example.com \"not you again\"\n"
+	    "@example.com defer\n"
+	    "good@example.com allow\n"
+	    "@.spam.example\n"
+	    "<> defer\n");
 	fixture_write(f, "routes", "* smtp:192.0.2.250\n");
 	f->ask.force = true;
 	return fixture_open(f);
@@ -589,6 +596,105 @@ test_helo(void **state)
 	generation_close(g);
 }
 
+/* ------------------------------------------------------------------ sender */
+
+#define DOMAIN(mx_, null, a_, aaaa_)                                           \
+	{                                                                      \
+		.mx = DNS_##mx_, .null_mx = null, .a = DNS_##a_,               \
+		.aaaa = DNS_##aaaa_                                            \
+	}
+
+static const struct {
+	const char *sender;
+	struct maildom domain;
+	enum verdict verdict;
+	const char *code, *status;
+	bool relays_too;
+} senders[] = {
+	/* the domain */
+	{ "a@b.example", DOMAIN(FOUND, 0, NONE, NONE), V_NEXT, NULL, NULL, 0 },
+	{ "a@b.example", DOMAIN(NONE, 0, FOUND, NONE), V_NEXT, NULL, NULL, 0 },
+	{ "a@b.example", DOMAIN(NONE, 0, NONE, FOUND), V_NEXT, NULL, NULL, 0 },
+	{ "a@b.example", DOMAIN(NONE, 0, NONE, NONE), V_REJECT, "sender-domain",
+	    "5.1.8", 0 },
+	{ "a@b.example", DOMAIN(FOUND, 1, FOUND, FOUND), V_REJECT,
+	    "sender-null-mx", "5.7.27", 0 },
+	{ "a@b.example", DOMAIN(ASKED, 0, FOUND, NONE), V_PENDING, NULL, NULL,
+	    0 },
+	{ "a@b.example", DOMAIN(UNKNOWN, 0, NONE, NONE), V_UNKNOWN,
+	    "sender-unknown", "4.4.3", 0 },
+	{ "a@b.example", DOMAIN(NONE, 0, NONE, UNKNOWN), V_UNKNOWN,
+	    "sender-unknown", "4.4.3", 0 },
+	/* the list: whatever DNS says */
+	{ "bad@example.com", DOMAIN(ASKED, 0, ASKED, ASKED), V_REJECT,
+	    "sender-list", "5.7.1", 1 },
+	{ "BAD@Example.com", DOMAIN(FOUND, 0, NONE, NONE), V_REJECT,
+	    "sender-list", "5.7.1", 1 },
+	{ "bad+x@example.com", DOMAIN(FOUND, 0, NONE, NONE), V_REJECT,
+	    "sender-list", "5.7.1", 1 },
+	{ "x@example.com", DOMAIN(FOUND, 0, NONE, NONE), V_DEFER, "sender-list",
+	    "4.7.1", 1 },
+	{ "good@example.com", DOMAIN(NONE, 0, NONE, NONE), V_NEXT, NULL, NULL,
+	    0 },
+	{ "good@example.com", DOMAIN(ASKED, 0, ASKED, ASKED), V_NEXT, NULL,
+	    NULL, 0 },
+	{ "x@a.spam.example", DOMAIN(FOUND, 0, NONE, NONE), V_REJECT,
+	    "sender-list", "5.7.1", 1 },
+	{ "x@spam.example", DOMAIN(FOUND, 0, NONE, NONE), V_REJECT,
+	    "sender-list", "5.7.1", 1 },
+	{ "x@sub.example.com", DOMAIN(FOUND, 0, NONE, NONE), V_NEXT, NULL, NULL,
+	    0 },
+	{ NULL, DOMAIN(FOUND, 0, NONE, NONE), V_DEFER, "sender-list", "4.7.1",
+	    1 },
+};
+
+static void
+say_mail(const char *sender, const struct maildom *domain)
+{
+	memset(&peer.sender, 0, sizeof(peer.sender));
+	if (sender != NULL)
+		assert_int_equal(mailbox_from_text(sender, &peer.sender), 0);
+	peer.maildom = domain;
+}
+
+static void
+test_sender(void **state)
+{
+	struct generation *g = lists(*state);
+	struct reason why;
+	enum verdict v;
+	size_t i;
+
+	settings_usual();
+	client("203.0.113.1", g);
+	assert_int_equal(check_sender(&peer, &set, &why), V_LATER);
+	for (i = 0; i < NITEMS(senders); i++) {
+		client("203.0.113.1", g);
+		say_mail(senders[i].sender, &senders[i].domain);
+		memset(&why, 0, sizeof(why));
+		v = check_sender(&peer, &set, &why);
+		if (v != senders[i].verdict)
+			fail_msg("row %zu: %s", i, verdict_name(v));
+		assert_int_equal(why.relays_too, senders[i].relays_too);
+		if (senders[i].code != NULL) {
+			assert_string_equal(why.code, senders[i].code);
+			assert_string_equal(why.status, senders[i].status);
+		}
+		/* A printer's domain is not asked about; the list is. */
+		peer.relay = true;
+		v = check_sender(&peer, &set, &why);
+		assert_int_equal(v,
+		    senders[i].relays_too ? senders[i].verdict : V_NEXT);
+		peer.banned = true;
+		assert_int_equal(check_sender(&peer, &set, &why), V_NEXT);
+	}
+	client("203.0.113.1", NULL);
+	say_mail("a@b.example", &maildom_asked);
+	assert_int_equal(check_sender(&peer, &set, &why), V_UNKNOWN);
+	assert_string_equal(why.code, "list-unknown");
+	generation_close(g);
+}
+
 /* ------------------------------------------------------- rows made again */
 
 /*
@@ -634,6 +740,19 @@ test_rows(void **state)
 	assert_ptr_equal(check_refusal(&set, found, false),
 	    &found[CHECK_BANNED]);
 	assert_false(check_spares_relay(&found[CHECK_BANNED]));
+
+	/* A listed sender is refused for good even where relay is unknown. */
+	client("203.0.113.9", g);
+	check_session(&peer, &set, found, ROWS_ALL);
+	peer.relay_unknown = true;
+	say_mail("bad@example.com", &maildom_nothing);
+	check_session(&peer, &set, found, ROW(CHECK_SENDER));
+	assert_int_equal(found[CHECK_SENDER].verdict, V_REJECT);
+	assert_false(check_spares_relay(&found[CHECK_SENDER]));
+	say_mail("a@b.example", &senders[3].domain);
+	check_session(&peer, &set, found, ROW(CHECK_SENDER));
+	assert_int_equal(found[CHECK_SENDER].verdict, V_DEFER);
+	assert_true(check_spares_relay(&found[CHECK_SENDER]));
 	generation_close(g);
 }
 
@@ -708,6 +827,7 @@ main(void)
 		WITH_LISTS(test_recipients),
 		WITH_LISTS(test_recipient_modes),
 		WITH_LISTS(test_helo),
+		WITH_LISTS(test_sender),
 		WITH_LISTS(test_rows),
 		WITH_LISTS(test_damaged),
 	};
