@@ -66,6 +66,7 @@ enum {
 	CHECK_RELAY,
 	CHECK_DNSBL,
 	CHECK_REHEARSAL, /* dnsbl with the zones that are in mode warn */
+	CHECK_EARLY,
 	CHECK_HELO,
 	CHECK_SENDER,
 	CHECK_COUNT
@@ -132,6 +133,8 @@ enum verdict
 check_dnsbl(const struct peer *, const struct settings *, struct reason *);
 enum verdict check_dnsbl_rehearsed(const struct peer *, const struct settings *,
     struct reason *);
+enum verdict
+check_early(const struct peer *, const struct settings *, struct reason *);
 enum verdict
 check_helo(const struct peer *, const struct settings *, struct reason *);
 enum verdict

@@ -105,12 +105,32 @@ log_connect(const struct session *s)
 	log_send(&l);
 }
 
+/*
+ * Does the client speak before it is spoken to? A client that may relay is not
+ * kept waiting, nor one that is refused anyway.
+ */
+static void
+listen_first(struct session *s)
+{
+	int64_t until = clock_ms() + s->set->greet_pause_ms;
+
+	if (s->set->tests[TEST_EARLY_TALKER].mode == MODE_OFF ||
+	    s->peer.relay || s->peer.banned)
+		return;
+	if (until > s->deadline_ms)
+		until = s->deadline_ms;
+	s->peer.early = io_fill(&s->io, until) == IO_OK;
+	s->peer.listened = true;
+}
+
 bool
 greet_client(struct session *s, unsigned held)
 {
 	const struct finding *refusal;
 
 	admit_begin(s);
+	if (!too_many_sessions(s, held))
+		listen_first(s);
 	if ((refusal = admit_greeting(s)) != NULL) {
 		admit_log_would(s);
 		/* One that holds too many workers already is not kept. */

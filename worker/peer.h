@@ -36,6 +36,8 @@ struct peer {
 	const struct rdns *rdns;   /* its names, or why there are none */
 	const struct dnsbl *dnsbl; /* what DNS lists say; NULL: none is asked */
 
+	bool listened;	    /* the time before the greeting is over */
+	bool early;	    /* it spoke in that time */
 	bool banned;	    /* refused by address: DNS has no say any more */
 	bool allowed;	    /* rdns allows it: clears dnsbl */
 	bool relay;	    /* the relay test granted it: may send anywhere */

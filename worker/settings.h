@@ -42,6 +42,7 @@ enum test_id {
 	TEST_RDNS,
 	TEST_RELAY,
 	TEST_DNSBL,
+	TEST_EARLY_TALKER,
 	TEST_HELO,
 	TEST_SENDER,
 	TEST_RECIPIENT,
@@ -191,7 +192,8 @@ struct settings {
 				    or "": the usual one */
 	struct zone *zones;	 /* DNS lists, in the order of the file */
 	size_t nzones;
-	int probe_secs; /* between two probes of a DNS list */
+	int probe_secs;	    /* between two probes of a DNS list */
+	int greet_pause_ms; /* in which an early talker is heard */
 };
 
 #endif

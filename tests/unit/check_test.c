@@ -596,6 +596,40 @@ test_helo(void **state)
 	generation_close(g);
 }
 
+/* ------------------------------------------------------------ early talkers */
+
+static void
+test_early(void **state)
+{
+	static const struct {
+		bool listened, early, relay, banned;
+		enum verdict verdict;
+	} rows[] = {
+		{ false, false, false, false, V_LATER },
+		{ true, false, false, false, V_NEXT },
+		{ true, true, false, false, V_REJECT },
+		{ true, true, true, false, V_NEXT },
+		{ true, true, false, true, V_NEXT },
+	};
+	struct reason why;
+	size_t i;
+
+	(void)state;
+	settings_usual();
+	for (i = 0; i < NITEMS(rows); i++) {
+		client("203.0.113.1", NULL);
+		peer.listened = rows[i].listened;
+		peer.early = rows[i].early;
+		peer.relay = rows[i].relay;
+		peer.banned = rows[i].banned;
+		memset(&why, 0, sizeof(why));
+		assert_int_equal(check_early(&peer, &set, &why),
+		    rows[i].verdict);
+		if (rows[i].verdict == V_REJECT)
+			assert_string_equal(why.code, "early-talker");
+	}
+}
+
 /* ------------------------------------------------------------------ sender */
 
 #define DOMAIN(mx_, null, a_, aaaa_)                                           \
@@ -827,6 +861,7 @@ main(void)
 		WITH_LISTS(test_recipients),
 		WITH_LISTS(test_recipient_modes),
 		WITH_LISTS(test_helo),
+		cmocka_unit_test(test_early),
 		WITH_LISTS(test_sender),
 		WITH_LISTS(test_rows),
 		WITH_LISTS(test_damaged),
