@@ -93,6 +93,10 @@ const struct config_row config_rows[] = {
 	    "20", 1, 1000000, NULL },
 	{ "limits", NULL, "idle_commands", ROW_INT, AT(limits.idle_commands),
 	    "100", 1, 1000000, NULL },
+	{ "limits", NULL, "slow_after", ROW_INT, AT(limits.slow_after),
+	    "10", 0, 1000000, NULL },
+	{ "limits", NULL, "slow_ms", ROW_INT, AT(limits.slow_ms),
+	    "1000", 0, 10000, NULL },
 
 	{ "timeouts", NULL, "command_secs", ROW_INT, AT(timeouts.command_secs),
 	    "300", 1, DAY, NULL },

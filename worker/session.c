@@ -212,16 +212,33 @@ hear_first(struct session *s)
 	return command_may_begin(s, s->io.in[s->io.start]);
 }
 
+/*
+ * A client that keeps erring waits for its answers: each pause is bounded by
+ * a setting, and their number by the limit of errors.
+ */
+static void
+slow_down(struct session *s)
+{
+	int64_t until = clock_ms() + s->set->limits.slow_ms;
+
+	if (s->errors <= s->set->limits.slow_after || s->peer.relay)
+		return;
+	wait_for(&s->waiting, WAIT_CLIENT, 0,
+	    until < s->deadline_ms ? until : s->deadline_ms);
+}
+
 static void
 converse(struct session *s)
 {
 	enum io_result r;
 	const char *line;
 	size_t len;
+	int errors;
 
 	if (!hear_first(s))
 		return;
 	while (!s->over) {
+		errors = s->errors;
 		r = io_line(&s->io,
 		    session_deadline(s, s->set->timeouts.command_secs), &line,
 		    &len);
@@ -237,6 +254,8 @@ converse(struct session *s)
 		}
 		if (!s->over && too_many_errors(s))
 			session_end(s, "errors");
+		if (!s->over && s->errors > errors)
+			slow_down(s);
 	}
 }
 

@@ -168,6 +168,8 @@ struct settings {
 		int per_client;	    /* sessions at once; 0: no limit */
 		int errors;	    /* replies 5xx in a session before 421 */
 		int idle_commands;  /* commands without effect before 421 */
+		int slow_after;	    /* errors before answers slow down */
+		int slow_ms;	    /* by so much each */
 	} limits;
 
 	struct {

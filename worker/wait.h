@@ -64,8 +64,9 @@ void wait_background(struct waiting *, int fd,
     int64_t (*run)(void *, bool readable), void *arg);
 
 /*
- * Wait until source is ready for events (POLLIN, POLLOUT) or in error. For
- * WAIT_DNS: until the background work has run.
+ * Wait until source is ready for events (POLLIN, POLLOUT) or in error; with
+ * none, whatever source does, until the deadline. For WAIT_DNS: until the
+ * background work has run.
  */
 enum wait_result
 wait_for(struct waiting *, enum wait_source, short events, int64_t deadline_ms);

@@ -10,7 +10,7 @@ from raw import RawClient, serving
 
 OURS, FOREIGN = "alice@example.org", "user@foreign.example"
 POOL = "workers { min = 4  max = 32  spare = 4 }"
-LIMITS = "limits { errors = 1000  per_client = 0 }"
+LIMITS = "limits { errors = 1000  slow_ms = 0  per_client = 0 }"
 ROUTES = "foreign.example maildir:{mail}/foreign\n* maildir:{mail}/all\n"
 STATES = {"name", "unconfirmed", "none", "unknown"}
 SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}$")

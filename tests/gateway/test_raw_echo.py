@@ -22,7 +22,7 @@ def gateway():
         "banned": "127.0.0.9 reject \"%n%s " + "b" * 350 + "\"\n",
     }
     with serving("workers { min = 2  max = 4  spare = 1 }",
-                 "limits { errors = 1000  idle_commands = 1000 }",
+                 "limits { errors = 1000  slow_ms = 0  idle_commands = 1000 }",
                  lists=lists) as g:
         yield g
 

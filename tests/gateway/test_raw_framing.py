@@ -17,7 +17,8 @@ SMUGGLED = (b"MAIL FROM:<evil@b.example>%(e)s"
 @pytest.fixture(scope="module")
 def gateway():
     with serving("workers { min = 4  max = 16  spare = 2 }",
-                 "limits { errors = 1000  idle_commands = 1000 }") as g:
+                 "limits { errors = 1000  slow_ms = 0"
+                 "  idle_commands = 1000 }") as g:
         yield g
 
 

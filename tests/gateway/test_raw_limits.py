@@ -278,6 +278,28 @@ def test_too_many_errors_end_the_session(gateway):
     gateway.wait_event("session", end="errors")
 
 
+def test_a_client_that_keeps_erring_is_answered_slowly():
+    with serving("workers { min = 2  max = 4  spare = 2 }",
+                 "limits { errors = 6  slow_after = 3  slow_ms = 150 }",
+                 lists={"relay": "127.0.0.2\n"}) as g:
+        def spent(source, octets, want):
+            begun = time.monotonic()
+            with g.open(source) as c:
+                c.steps(*HELLO, (octets, want))
+            return time.monotonic() - begun
+        bad, no = b"BLAH\r\n", ["500 5.5.2"]
+        end = " | ".join(no * 7 + ["421 4.7.0", CLOSED])
+        assert spent("127.0.0.5", bad * 7, end) > 0.45, "three of 150 ms"
+        assert spent("127.0.0.5", bad * 5, " | ".join(no * 5)) > 0.3
+        with serving("workers { min = 1  max = 2  spare = 1 }",
+                     "limits { errors = 6  slow_after = 3  slow_ms = 10000 }",
+                     lists={"relay": "127.0.0.2\n"}) as g:
+            # What is right is not kept back, nor anything from a relay.
+            g.play(*HELLO, (bad * 3, " | ".join(no * 3)),
+                   (b"NOOP\r\n", "250"), source="127.0.0.5")
+            g.play(*HELLO, (bad * 6, " | ".join(no * 6)), source="127.0.0.2")
+
+
 def test_pipelined_errors_end_the_session_once(gateway):
     with gateway.open() as c:
         c.steps(*HELLO)

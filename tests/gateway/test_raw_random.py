@@ -17,7 +17,8 @@ SESSIONS = 60
 @pytest.fixture(scope="module")
 def gateway():
     with serving("workers { min = 2  max = 4  spare = 1 }",
-                 "limits { errors = 100000  idle_commands = 100000 }",
+                 "limits { errors = 100000  slow_ms = 0"
+                 "  idle_commands = 100000 }",
                  lists={"relay": ""}) as g:
         yield g
 

@@ -49,7 +49,7 @@ not@wild.example.org reject
               "* maildir:{mail}/all\n",
 }
 BOTH = "workers { min = 2  max = 8  spare = 2 }"
-MORE = "limits { errors = 1000 }"
+MORE = "limits { errors = 1000  slow_ms = 0 }"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def gateway():
         "routes": "* maildir:{mail}/all\n",
     }
     with serving("workers { min = 1  max = 1  spare = 1 }",
-                 "limits { errors = 1000 }", lists=lists) as g:
+                 "limits { errors = 1000  slow_ms = 0 }", lists=lists) as g:
         yield g
 
 

@@ -15,7 +15,7 @@ MESSAGE = b"Subject: x\r\n\r\nbody\r\n.\r\n"
 def gateway():
     lists = {"relay": "127.0.0.2\n"}
     with serving("workers { min = 1  max = 1  spare = 1 }",
-                 "limits { errors = 1000  idle_commands = 1000 }",
+                 "limits { errors = 1000  slow_ms = 0  idle_commands = 1000 }",
                  lists=lists) as g:
         yield g
 

@@ -4,7 +4,7 @@ import pytest
 
 from raw import HELLO, MAIL, serving
 
-MORE_ERRORS = "limits { errors = 100000  idle_commands = 100000 }"
+MORE_ERRORS = "limits { errors = 100000  slow_ms = 0  idle_commands = 100000 }"
 
 
 @pytest.fixture(scope="module")
