@@ -98,6 +98,13 @@ const struct config_row config_rows[] = {
 	{ "limits", NULL, "slow_ms", ROW_INT, AT(limits.slow_ms),
 	    "1000", 0, 10000, NULL },
 
+	{ "rates", NULL, "connections", ROW_INT, AT(rates[RATE_CONNECTIONS]),
+	    "0", 0, 60000, NULL },
+	{ "rates", NULL, "messages", ROW_INT, AT(rates[RATE_MESSAGES]),
+	    "0", 0, 60000, NULL },
+	{ "rates", NULL, "refused", ROW_INT, AT(rates[RATE_REFUSED]),
+	    "0", 0, 60000, NULL },
+
 	{ "timeouts", NULL, "command_secs", ROW_INT, AT(timeouts.command_secs),
 	    "300", 1, DAY, NULL },
 	{ "timeouts", NULL, "data_secs", ROW_INT, AT(timeouts.data_secs),
@@ -206,6 +213,7 @@ const size_t config_nrows = sizeof(config_rows) / sizeof(config_rows[0]);
 const struct config_section config_sections[] = {
 	{ "workers", false, BASE_SETTINGS },
 	{ "limits", false, BASE_SETTINGS },
+	{ "rates", false, BASE_SETTINGS },
 	{ "timeouts", false, BASE_SETTINGS },
 	{ "test", true, BASE_SETTINGS },
 	{ "list", true, BASE_SETTINGS },

@@ -98,7 +98,7 @@ CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is"}
 def spoken():
     """Every reply in the sources: calls, rows of tables, plain returns."""
     toks = tokens(source("worker/cmd_*.c", "worker/command.c",
-                         "worker/session.c", "worker/greet.c",
+                         "worker/session.c", "worker/greet.c", "worker/rate.c",
                          "worker/check*.c",
                          "worker/deliver*.c"))
     found = set()
@@ -108,7 +108,8 @@ def spoken():
             args = literals(arguments(toks, i + 1))
             if t != "reply_refuse_as" or "text" in dict(args):
                 found.add(as_reply(args))
-        elif t == "{" and toks[i + 1] in ("ACT_REJECT", "ACT_DEFER", "d", "s"):
+        elif t == "{" and (toks[i + 1] in ("ACT_REJECT", "ACT_DEFER", "d", "s")
+                           or toks[i + 1].startswith("RATE_")):
             columns = row(toks, i)
             if any(k == "text" for k, _ in columns):
                 found.add(as_reply(columns))
@@ -208,7 +209,7 @@ def reasons():
             args = [w for k, w in literals(arguments(toks, i + 1))
                     if k == "word"][:1]
         elif t == "{" and (toks[i + 1] in ("d", "s")
-                           or toks[i + 1].startswith("ACT_")):
+                           or toks[i + 1].startswith(("ACT_", "RATE_"))):
             args = [w for k, w in row(toks, i) if k == "word"][:1]
         words |= set(args)
     return words

@@ -103,6 +103,90 @@ clients_leave(struct clients *c, uint64_t key)
 	}
 }
 
+/* ------------------------------------------------------------------- rates */
+
+#define TIME_MASK (((uint64_t)1 << RATE_TIME_BITS) - 1)
+#define TICKS	  16 /* in a millisecond */
+#define MINUTE	  ((uint64_t)60000 * TICKS)
+
+/* One client and kind: its bucket, and the part of its words that names it. */
+struct rate_place {
+	unsigned bucket;
+	uint64_t tag;
+};
+
+static struct rate_place
+rate_place(uint64_t key, enum rate rate)
+{
+	uint64_t x = mix(key + (uint64_t)rate);
+	struct rate_place p = { (unsigned)(x & (CLIENT_BUCKETS - 1)),
+		x & ~TIME_MASK };
+
+	return p;
+}
+
+/* The word that bears the tag or, when none does, the one to give up. */
+static unsigned
+rate_word(const _Atomic uint64_t *bucket, uint64_t tag)
+{
+	uint64_t w, least = TIME_MASK;
+	unsigned i, found = 0;
+
+	for (i = 0; i < CLIENT_BUCKET_WORDS; i++) {
+		w = atomic_load(&bucket[i]);
+		if (w != 0 && (w & ~TIME_MASK) == tag)
+			return i;
+		if ((w & TIME_MASK) < least) {
+			least = w & TIME_MASK;
+			found = i;
+		}
+	}
+	return found;
+}
+
+/* When w and one event more are paid off; 0: that is beyond the rate. */
+static uint64_t
+rate_next(uint64_t w, uint64_t tag, int most, uint64_t now)
+{
+	uint64_t paid = (w & ~TIME_MASK) == tag ? w & TIME_MASK : 0;
+
+	if (paid < now)
+		paid = now;
+	paid += MINUTE / (unsigned)most;
+	return paid <= now + MINUTE ? paid : 0;
+}
+
+bool
+clients_may(const struct clients *c, uint64_t key, enum rate rate, int most,
+    int64_t now_ms)
+{
+	struct rate_place p = rate_place(key, rate);
+	const _Atomic uint64_t *bucket = c->rates[p.bucket];
+	uint64_t w = atomic_load(&bucket[rate_word(bucket, p.tag)]);
+
+	return rate_next(w, p.tag, most, (uint64_t)now_ms * TICKS) != 0;
+}
+
+bool
+clients_take(struct clients *c, uint64_t key, enum rate rate, int most,
+    int64_t now_ms)
+{
+	struct rate_place p = rate_place(key, rate);
+	_Atomic uint64_t *bucket = c->rates[p.bucket], *word;
+	uint64_t w, next;
+
+	do {
+		word = &bucket[rate_word(bucket, p.tag)];
+		w = atomic_load(word);
+		next = rate_next(w, p.tag, most, (uint64_t)now_ms * TICKS);
+		if (next == 0)
+			return false;
+	} while (!atomic_compare_exchange_strong(word, &w, p.tag | next));
+	return true;
+}
+
+/* -------------------------------------------------------------------- idle */
+
 void
 clients_set_idle(struct clients *c, unsigned slot)
 {

@@ -6,9 +6,11 @@
 #ifndef LICTOR_CLIENTS_H
 #define LICTOR_CLIENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lists/list.h"
+#include "worker/settings.h"
 
 struct clients;
 
@@ -21,6 +23,18 @@ uint64_t clients_key(const struct clients *, const struct addr *);
  */
 unsigned clients_enter(struct clients *, uint64_t key);
 void clients_leave(struct clients *, uint64_t key);
+
+/*
+ * A rate of most a minute: so many at once, and then one whenever a part of a
+ * minute has gone by. now_ms is of the monotonic clock. clients_take counts
+ * one more, unless that is beyond the rate: then false, and it is not counted.
+ * clients_may tells what clients_take would. Where a bucket is full of others,
+ * the one that has counted least is forgotten.
+ */
+bool clients_take(struct clients *, uint64_t key, enum rate, int most,
+    int64_t now_ms);
+bool clients_may(const struct clients *, uint64_t key, enum rate, int most,
+    int64_t now_ms);
 
 void clients_set_idle(struct clients *, unsigned slot);
 void clients_set_busy(struct clients *, unsigned slot);

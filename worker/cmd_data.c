@@ -12,6 +12,7 @@
 
 #include "worker/command.h"
 #include "worker/log.h"
+#include "worker/rate.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -227,6 +228,10 @@ cmd_data(struct session *s, const char *arg, const char *end)
 {
 	(void)arg;
 	(void)end;
+	if (rate_refuses(s, RATE_MESSAGES)) {
+		session_reset(s);
+		return;
+	}
 	reply(s, 354, NULL, "end the message with CRLF.CRLF");
 	atomic_store(&s->slot->phase, SLOT_DATA);
 	if (receive(s))

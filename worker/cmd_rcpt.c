@@ -17,6 +17,7 @@
 #include "worker/hops.h"
 #include "worker/log.h"
 #include "worker/path.h"
+#include "worker/rate.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -296,6 +297,7 @@ void
 cmd_rcpt(struct session *s, const char *arg, const char *end)
 {
 	struct rcpt r;
+	int errors = s->errors;
 
 	memset(&r, 0, sizeof(r));
 	admit_settle(s, false);
@@ -304,7 +306,9 @@ cmd_rcpt(struct session *s, const char *arg, const char *end)
 		    "too many recipients in this transaction", NULL);
 		return;
 	}
-	if (parse(s, arg, end, &r) && destination(s, &r) && look_up(s, &r) &&
-	    route(s, &r))
+	if (parse(s, arg, end, &r) && !rate_refuses_rcpt(s, r.to.text) &&
+	    destination(s, &r) && look_up(s, &r) && route(s, &r))
 		ask_next_hop(s, &r);
+	if (s->errors > errors)
+		rate_count(s, RATE_REFUSED);
 }

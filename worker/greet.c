@@ -9,6 +9,7 @@
 #include "worker/command.h"
 #include "worker/greet.h"
 #include "worker/log.h"
+#include "worker/rate.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -142,6 +143,8 @@ greet_client(struct session *s, unsigned held)
 		    "too many sessions from your address", NULL);
 		return false;
 	}
+	if (rate_refuses(s, RATE_CONNECTIONS))
+		return false;
 	log_connect(s);
 	reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
 	return true;

@@ -86,6 +86,14 @@ struct test_settings {
 	int threshold;		   /* dnsbl */
 };
 
+/* What is counted by the minute. */
+enum rate {
+	RATE_CONNECTIONS,
+	RATE_MESSAGES,
+	RATE_REFUSED, /* recipients */
+	RATE_COUNT
+};
+
 /* What a DNS list is asked about. */
 enum zone_of {
 	OF_CLIENT, /* the client's address */
@@ -171,6 +179,8 @@ struct settings {
 		int slow_after;	    /* errors before answers slow down */
 		int slow_ms;	    /* by so much each */
 	} limits;
+
+	int rates[RATE_COUNT]; /* a minute, of one client network; 0: none */
 
 	struct {
 		int command_secs; /* for the next command */

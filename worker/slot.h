@@ -83,10 +83,18 @@ struct zone_load {
 
 #define HOP_WORDS 1024 /* next hops, see worker/hops.c */
 
+/*
+ * Rates of clients: a word is 20 bits of the key and 44 bits of time, the one
+ * at which all that was counted is paid off; once that has passed it is free.
+ */
+#define RATE_TIME_BITS 44
+
 struct clients {
 	uint64_t secret[2];
 	_Atomic uint64_t idle[SLOTS_MAX / 64]; /* a bit an idle worker */
 	_Alignas(64) _Atomic uint64_t held[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
+	_Alignas(
+	    64) _Atomic uint64_t rates[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
 	struct zone_load zones[ZONE_ENTRIES];
 	_Atomic uint64_t hops[HOP_WORDS];
 };

@@ -267,6 +267,112 @@ test_threads(void **state)
 	assert_int_equal(clients_idle(c, 1), MANY);
 }
 
+/* ------------------------------------------------------------------- rates */
+
+/* How many of so many events at that time are within the rate. */
+static int
+taken(uint64_t k, enum rate rate, int most, int64_t now_ms, int events)
+{
+	int n = 0;
+
+	while (events-- > 0) {
+		bool may = clients_may(c, k, rate, most, now_ms);
+
+		assert_int_equal(clients_take(c, k, rate, most, now_ms), may);
+		n += may;
+	}
+	return n;
+}
+
+static void
+test_rates(void **state)
+{
+	static const int mosts[] = { 1, 2, 3, 7, 60, 1000, 59999, 60000 };
+	uint64_t a = key("192.0.2.1"), b = key("192.0.2.2");
+	int64_t t = 1000000;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(mosts); i++, t += 1000000) {
+		int most = mosts[i], late = 60000 / most + 1;
+
+		/* so many at once, and not one more ... */
+		assert_in_range(taken(a, RATE_MESSAGES, most, t, 2 * most),
+		    most, most + most / 15);
+		/* ... of this client and kind; what is refused costs nothing */
+		assert_int_equal(taken(b, RATE_MESSAGES, most, t, 1), 1);
+		assert_int_equal(taken(a, RATE_REFUSED, most, t, 1), 1);
+		assert_int_equal(taken(a, RATE_MESSAGES, most, t + late, 1), 1);
+		if (late > 2)
+			assert_int_equal(taken(a, RATE_MESSAGES, most,
+					     t + late + 1, 1),
+			    0);
+		/* after a minute all is as it was */
+		assert_in_range(taken(a, RATE_MESSAGES, most, t + 130000,
+				    2 * most),
+		    most, most + most / 15);
+	}
+	assert_int_equal(key("2001:db8::1"), key("2001:db8::2"));
+}
+
+/* However many clients come, none is refused for what others did. */
+static void
+test_rates_of_many(void **state)
+{
+	int64_t t = 1000000;
+	int i, refused = 0;
+
+	(void)state;
+	memset(c->rates, 0, sizeof(c->rates));
+	for (i = 0; i < 200000; i++)
+		refused += taken((uint64_t)i << 16 | 0xffff, RATE_CONNECTIONS,
+			       2, t, 1) == 0;
+	assert_in_range(refused, 0, 20); /* 20 bits may fall together */
+}
+
+struct storm {
+	uint64_t key;
+	int taken;
+};
+
+static void *
+storm(void *arg)
+{
+	struct storm *s = arg;
+	int i;
+
+	for (i = 0; i < 20000; i++)
+		s->taken += clients_take(c, s->key, RATE_REFUSED, 5000,
+		    5000000);
+	return NULL;
+}
+
+/* Several workers at once: nothing is lost and nothing is counted twice. */
+static void
+test_rates_at_once(void **state)
+{
+	struct storm storms[4];
+	pthread_t threads[4];
+	size_t i;
+	int sum = 0;
+
+	(void)state;
+	memset(c->rates, 0, sizeof(c->rates));
+	clients_take(c, key("192.0.2.9"), RATE_REFUSED, 5000, 5000000);
+	for (i = 0; i < NITEMS(threads); i++) {
+		storms[i].key = key("192.0.2.9");
+		storms[i].taken = 0;
+		assert_int_equal(pthread_create(&threads[i], NULL, storm,
+				     &storms[i]),
+		    0);
+	}
+	for (i = 0; i < NITEMS(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		sum += storms[i].taken;
+	}
+	assert_int_equal(sum, 4999);
+}
+
 int
 main(void)
 {
@@ -281,6 +387,11 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_forks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rates_of_many, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_rates_at_once, setup,
+		    teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
