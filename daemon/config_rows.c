@@ -109,6 +109,8 @@ const struct config_row config_rows[] = {
 	    "300", 1, DAY, NULL },
 	{ "timeouts", NULL, "data_secs", ROW_INT, AT(timeouts.data_secs),
 	    "300", 1, DAY, NULL },
+	{ "timeouts", NULL, "busy_secs", ROW_INT, AT(timeouts.busy_secs),
+	    "10", 1, DAY, NULL },
 	{ "timeouts", NULL, "session_secs", ROW_INT, AT(timeouts.session_secs),
 	    "3600", 1, DAY, NULL },
 	{ "timeouts", NULL, "stop_secs", ROW_INT, AT(timeouts.stop_secs),

@@ -716,6 +716,7 @@ balance(struct pool *p)
 		;
 	retire_workers(p, &limits);
 	count(p, &total, &idle);
+	atomic_store(&p->board.state->workers, total);
 	atomic_store(&p->board.state->wake_below,
 	    pool_wake_below(&limits, total));
 }

@@ -185,6 +185,26 @@ clients_take(struct clients *c, uint64_t key, enum rate rate, int most,
 	return true;
 }
 
+/* ---------------------------------------------------------------- pressure */
+
+static int
+tenth(int max)
+{
+	return (max + 9) / 10;
+}
+
+bool
+clients_pressed(int max, int busy, bool was)
+{
+	return max > 1 && max - busy < (was ? 2 : 1) * tenth(max);
+}
+
+int
+clients_share(int max)
+{
+	return max > 1 ? max - tenth(max) : 1;
+}
+
 /* -------------------------------------------------------------------- idle */
 
 void

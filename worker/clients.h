@@ -36,6 +36,14 @@ bool clients_take(struct clients *, uint64_t key, enum rate, int most,
 bool clients_may(const struct clients *, uint64_t key, enum rate, int most,
     int64_t now_ms);
 
+/*
+ * Are nearly all of at most max workers busy, fewer than a tenth being free?
+ * It is so until a fifth is free again, and never with a single worker.
+ */
+bool clients_pressed(int max, int busy, bool was);
+/* So many sessions one client may hold: a tenth of the workers is left. */
+int clients_share(int max);
+
 void clients_set_idle(struct clients *, unsigned slot);
 void clients_set_busy(struct clients *, unsigned slot);
 /* Idle workers among the first words * 64 slots. */

@@ -38,8 +38,7 @@ receive(struct session *s)
 		io->searched = io->start;
 		if (s->scan.done)
 			return true;
-		r = io_fill(io,
-		    session_deadline(s, s->set->timeouts.data_secs));
+		r = session_fill(s, s->set->timeouts.data_secs);
 		if (r != IO_OK) {
 			session_cut_off(s, r, "timeout-data", "lost-data");
 			return false;

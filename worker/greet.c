@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/admit.h"
+#include "worker/clients.h"
 #include "worker/command.h"
 #include "worker/greet.h"
 #include "worker/log.h"
@@ -74,7 +75,10 @@ static bool
 too_many_sessions(const struct session *s, unsigned held)
 {
 	int limit = s->set->limits.per_client;
+	int share = clients_share(s->set->workers.max);
 
+	if (limit > share)
+		limit = share;
 	return limit > 0 && held > (unsigned)limit && !s->peer.relay;
 }
 
@@ -113,7 +117,8 @@ log_connect(const struct session *s)
 static void
 listen_first(struct session *s)
 {
-	int64_t until = clock_ms() + s->set->greet_pause_ms;
+	int64_t until = clock_ms() +
+	    (session_is_pressed(s) ? 0 : s->set->greet_pause_ms);
 
 	if (s->set->tests[TEST_EARLY_TALKER].mode == MODE_OFF ||
 	    s->peer.relay || s->peer.banned)

@@ -35,6 +35,59 @@ session_deadline(const struct session *s, int secs)
 	return at < s->deadline_ms ? at : s->deadline_ms;
 }
 
+bool
+session_is_pressed(const struct session *s)
+{
+	return atomic_load(&s->clients->pressed) != 0;
+}
+
+/* Until when a client may be silent that has been since then. */
+static int64_t
+patience(const struct session *s, int64_t since_ms, int secs)
+{
+	int busy = s->set->timeouts.busy_secs;
+	int64_t at;
+
+	if (session_is_pressed(s) && busy < secs)
+		secs = busy;
+	at = since_ms + (int64_t)secs * 1000;
+	return at < s->deadline_ms ? at : s->deadline_ms;
+}
+
+/* When to look again whether patience has become shorter. */
+static int64_t
+next_look(const struct session *s, int64_t since_ms, int secs)
+{
+	int64_t look = session_deadline(s, s->set->timeouts.busy_secs);
+	int64_t at = patience(s, since_ms, secs);
+
+	return look < at ? look : at;
+}
+
+enum io_result
+session_fill(struct session *s, int secs)
+{
+	int64_t since_ms = clock_ms();
+	enum io_result r;
+
+	do
+		r = io_fill(&s->io, next_look(s, since_ms, secs));
+	while (r == IO_LATE && clock_ms() < patience(s, since_ms, secs));
+	return r;
+}
+
+enum io_result
+session_line(struct session *s, int secs, const char **line, size_t *len)
+{
+	int64_t since_ms = clock_ms();
+	enum io_result r;
+
+	do
+		r = io_line(&s->io, next_look(s, since_ms, secs), line, len);
+	while (r == IO_LATE && clock_ms() < patience(s, since_ms, secs));
+	return r;
+}
+
 void
 session_end(struct session *s, const char *why)
 {
@@ -221,7 +274,8 @@ slow_down(struct session *s)
 {
 	int64_t until = clock_ms() + s->set->limits.slow_ms;
 
-	if (s->errors <= s->set->limits.slow_after || s->peer.relay)
+	if (s->errors <= s->set->limits.slow_after || s->peer.relay ||
+	    session_is_pressed(s))
 		return;
 	wait_for(&s->waiting, WAIT_CLIENT, 0,
 	    until < s->deadline_ms ? until : s->deadline_ms);
@@ -239,9 +293,7 @@ converse(struct session *s)
 		return;
 	while (!s->over) {
 		errors = s->errors;
-		r = io_line(&s->io,
-		    session_deadline(s, s->set->timeouts.command_secs), &line,
-		    &len);
+		r = session_line(s, s->set->timeouts.command_secs, &line, &len);
 		switch (r) {
 		case IO_OK:
 			command_run(s, line, len);

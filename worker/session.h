@@ -114,6 +114,16 @@ void session_cut_off(struct session *, enum io_result, const char *late,
     const char *lost);
 /* The deadline of something that may take secs, within the session's. */
 int64_t session_deadline(const struct session *, int secs);
+/* Are nearly all workers busy now, so that nobody is to be waited for long? */
+bool session_is_pressed(const struct session *);
+/*
+ * As io_fill, and io_line, for a client that may be silent for secs, or for
+ * busy_secs while nearly all workers are busy, also from a moment on at which
+ * it waits already.
+ */
+enum io_result session_fill(struct session *, int secs);
+enum io_result
+session_line(struct session *, int secs, const char **line, size_t *len);
 /*
  * Forget the transaction and what was spooled of its message: after every end of data whatever the answer, after
  * RSET, HELO, EHLO and a lost client.

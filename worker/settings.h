@@ -185,6 +185,7 @@ struct settings {
 	struct {
 		int command_secs; /* for the next command */
 		int data_secs;	  /* longest silence within DATA */
+		int busy_secs;	  /* both, while nearly all workers are busy */
 		int session_secs; /* the whole session */
 		int stop_secs;	  /* SIGTERM: what sessions get to finish */
 	} timeouts;

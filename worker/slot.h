@@ -58,6 +58,7 @@ _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is one page");
 struct state {
 	_Atomic int32_t wake_below; /* fewer idle workers wake the master */
 	_Atomic uint32_t words;	    /* words of clients.idle in use */
+	_Atomic int32_t workers;    /* that are there, idle or busy */
 	_Atomic uint8_t zone_out[ZONE_ENTRIES]; /* a bit a family: do not ask */
 };
 
@@ -92,6 +93,7 @@ struct zone_load {
 struct clients {
 	uint64_t secret[2];
 	_Atomic uint64_t idle[SLOTS_MAX / 64]; /* a bit an idle worker */
+	_Atomic uint32_t pressed;	       /* nearly all are busy */
 	_Alignas(64) _Atomic uint64_t held[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
 	_Alignas(
 	    64) _Atomic uint64_t rates[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];

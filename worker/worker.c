@@ -187,16 +187,52 @@ port_of(const struct sockaddr_storage *ss)
 		((const struct sockaddr_in6 *)(const void *)ss)->sin6_port);
 }
 
+/* Whoever sees it first tells the others, and the log. */
+static void
+see_pressure(const struct worker *w, int idle)
+{
+	const struct worker_start *g = &w->given;
+	int max = g->settings->workers.max;
+	int busy = atomic_load(&g->state->workers) - idle;
+	uint32_t was = atomic_load(&g->clients->pressed);
+	uint32_t is = clients_pressed(max, busy, was != 0);
+	struct logline l;
+
+	if (is == was ||
+	    !atomic_compare_exchange_strong(&g->clients->pressed, &was, is))
+		return;
+	log_start(&l, LOG_ODD, "load");
+	log_text(&l, "state", is ? "pressed" : "eased");
+	log_number(&l, "busy", busy);
+	log_send(&l);
+}
+
+static int
+count_idle(const struct worker *w)
+{
+	return clients_idle(w->given.clients,
+	    atomic_load(&w->given.state->words));
+}
+
 /* Nobody else must serve what comes now: tell the master when few are left. */
 static void
 become_busy(struct worker *w)
 {
 	const struct worker_start *g = &w->given;
+	int idle;
 
 	clients_set_busy(g->clients, g->slot_number);
-	if (clients_idle(g->clients, atomic_load(&g->state->words)) <
-	    atomic_load(&g->state->wake_below))
+	idle = count_idle(w);
+	if (idle < atomic_load(&g->state->wake_below))
 		wake_master(w);
+	see_pressure(w, idle);
+}
+
+static void
+become_idle(struct worker *w)
+{
+	clients_set_idle(w->given.clients, w->given.slot_number);
+	see_pressure(w, count_idle(w));
 }
 
 static void
@@ -241,7 +277,7 @@ serve_all(struct worker *w)
 		serve(w, fd, &from);
 		if (w->epoll == -1)
 			break;
-		clients_set_idle(w->given.clients, w->given.slot_number);
+		become_idle(w);
 	}
 }
 

@@ -42,6 +42,8 @@ static struct gear {
 	int stderr_fd, null_fd;
 } gear;
 
+static struct clients shared;
+
 static void
 require(bool condition)
 {
@@ -138,6 +140,7 @@ set_up(void)
 	require(spool_open(&gear.spool, gear.dir) == 0);
 	gear.session.set = set;
 	gear.session.slot = &gear.slot;
+	gear.session.clients = &shared;
 	gear.session.spool = &gear.spool;
 	gear.session.servers = &gear.servers; /* none: names are unknown */
 	gear.stderr_fd = dup(STDERR_FILENO);

@@ -373,6 +373,40 @@ test_rates_at_once(void **state)
 	assert_int_equal(sum, 4999);
 }
 
+/* ---------------------------------------------------------------- pressure */
+
+static const struct {
+	int max, busy;
+	bool was, is;
+} pressures[] = {
+	{ 1, 1, false, false }, { 2, 1, false, false }, { 2, 2, false, true },
+	{ 2, 1, true, true }, { 2, 0, true, false }, { 10, 9, false, false },
+	{ 10, 10, false, true }, { 10, 9, true, true }, { 10, 8, true, false },
+	{ 11, 9, false, false }, { 11, 10, false, true },
+	{ 400, 360, false, false }, { 400, 361, false, true },
+	{ 400, 321, true, true }, { 400, 320, true, false },
+	{ 400, 500, false, true }, /* those of before a reload, too */
+};
+
+static void
+test_pressure(void **state)
+{
+	static const struct {
+		int max, share;
+	} shares[] = { { 1, 1 }, { 2, 1 }, { 4, 3 }, { 10, 9 }, { 11, 9 },
+		{ 400, 360 } };
+
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NITEMS(pressures); i++)
+		if (clients_pressed(pressures[i].max, pressures[i].busy,
+			pressures[i].was) != pressures[i].is)
+			fail_msg("row %zu", i);
+	for (i = 0; i < NITEMS(shares); i++)
+		assert_int_equal(clients_share(shares[i].max), shares[i].share);
+}
+
 int
 main(void)
 {
@@ -388,6 +422,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_forks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
+		cmocka_unit_test(test_pressure),
 		cmocka_unit_test_setup_teardown(test_rates_of_many, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_rates_at_once, setup,
