@@ -49,8 +49,7 @@ read_chunk(struct session *s, int64_t size, bool wanted)
 		io->searched = io->start;
 		if ((size -= (int64_t)n) == 0)
 			break;
-		r = io_fill(io,
-		    session_deadline(s, s->set->timeouts.data_secs));
+		r = session_fill(s, s->set->timeouts.data_secs);
 		if (r != IO_OK) {
 			session_cut_off(s, r, "timeout-data", "lost-data");
 			return false;

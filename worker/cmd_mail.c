@@ -131,7 +131,7 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 	}
 	if (params_take(s, NULL, arg, end, params,
 		sizeof(params) / sizeof(params[0])) == -1 ||
-	    !address_is_allowed(s, &s->peer.sender)) {
+	    !address_is_allowed(s, &sender)) {
 		session_reset(s);
 		return;
 	}

@@ -256,8 +256,7 @@ hear_first(struct session *s)
 	enum io_result r = IO_OK;
 
 	if (s->io.start == s->io.end)
-		r = io_fill(&s->io,
-		    session_deadline(s, s->set->timeouts.command_secs));
+		r = session_fill(s, s->set->timeouts.command_secs);
 	if (r != IO_OK) {
 		session_cut_off(s, r, "timeout", "lost");
 		return false;

@@ -187,8 +187,14 @@ class Gateway:
         lines = [f"{k} = {v}" for k, v in settings.items()]
         sections = list(self.sections)
         for test in ("rdns", "sender"):  # unless one wants them, ask nobody
-            if not any(f'"{test}"' in s for s in sections):
+            if not any(f'test "{test}"' in s for s in sections):
                 sections.append(f'test "{test}" {{ mode = "off" }}')
+        if not any("per_client" in s for s in sections):
+            # One address, from which tests come, may have all workers.
+            sections = [s.replace("limits {", "limits { per_client = 0 ")
+                        for s in sections]
+            if not any("limits {" in s for s in sections):
+                sections.append("limits { per_client = 0 }")
         self.conf.write_text("\n".join(lines + sections) + "\n")
 
     def run(self, tool, *args, check=True, **kw):

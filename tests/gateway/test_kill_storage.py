@@ -211,7 +211,7 @@ def test_no_room_for_the_shared_files(gateway, tmpfs):
 @ROOT_ONLY
 def test_no_room_for_more_workers(gateway, tmpfs):
     """There are as many as have their slot on disk, and they serve."""
-    tmpfs(gateway.dir / "run", "1m")
+    tmpfs(gateway.dir / "run", "1600k")
     gateway.start("workers { min = 2 max = 128 spare = 1 }",
                   "limits { per_client = 0 }")
     held = [gateway.connect() for _ in range(64)]

@@ -48,7 +48,8 @@ def test_answers_are_not_kept_back_under_pressure():
 
 
 def test_one_client_cannot_take_all_workers():
-    with serving(POOL, lists={"relay": "127.0.0.2\n"}) as g:
+    with serving(POOL, "limits { per_client = 50 }",
+                 lists={"relay": "127.0.0.2\n"}) as g:
         held = [g.open("127.0.0.5") for _ in range(2)]
         for _ in range(2):
             with RawClient(g.port, "127.0.0.5") as c:
