@@ -524,6 +524,36 @@ guard_null_sender(const struct guard *g)
 		    "refusing <> refuses all bounces " OVERRIDE);
 }
 
+static bool
+is_ours(const struct guard *g, const struct addr *a, uint16_t port)
+{
+	const struct list_own *own = g->ask->own;
+	size_t i;
+
+	for (i = 0; i < g->ask->nown; i++)
+		if (own[i].port == port && prefix_contains(&own[i].net, a))
+			return true;
+	return false;
+}
+
+/* Mail that comes back to us goes round in a loop. */
+static void
+guard_loops(const struct guard *g)
+{
+	const struct source *s = g->lists[LIST_ROUTES];
+	const struct entry *e;
+	struct addr a;
+	uint16_t port;
+
+	for (e = s->entries; e < s->entries + s->n; e++)
+		if (e->action == ACT_SMTP && is_live(g, e) &&
+		    list_target(e->argument, &a, &port) == 0 &&
+		    is_ours(g, &a, port))
+			report_error(g->report, e->file, e->line,
+			    "smtp:%s leads to the gateway itself " OVERRIDE,
+			    e->argument);
+}
+
 /* A name below which anybody can register is everybody's. */
 static void
 guard_relay_names(const struct guard *g)
@@ -560,8 +590,10 @@ guard_lists(const struct guard *g, unsigned changed)
 		guard_bans(g, changed);
 	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
 		guard_domains(g);
-	if (changed & BIT(LIST_ROUTES))
+	if (changed & BIT(LIST_ROUTES)) {
 		guard_maildirs(g);
+		guard_loops(g);
+	}
 	if (changed & BIT(LIST_RELAY))
 		guard_relay_names(g);
 	if (changed & BIT(LIST_SENDERS))

@@ -362,6 +362,12 @@ void list_draft_free(struct list_draft *);
 
 /* -------------------------------------------------------------- compiling */
 
+/* Where the gateway itself can be reached. */
+struct list_own {
+	struct prefix net;
+	uint16_t port;
+};
+
 struct list_compile {
 	const char *source_dir;
 	const char *state_dir;
@@ -375,6 +381,8 @@ struct list_compile {
 	size_t nprotect;
 	const struct addr *listen; /* unspecified addresses are left out */
 	size_t nlisten;
+	const struct list_own *own; /* no route may lead back to us */
+	size_t nown;
 	char *const *maildir_roots;
 	size_t nmaildir_roots;
 	char *const *lmtp_sockets;

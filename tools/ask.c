@@ -5,6 +5,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,6 +94,55 @@ listen_addrs(const struct settings *set, size_t *n)
 	return all;
 }
 
+static void
+add_own(struct ask *a, const struct addr *addr, uint8_t len, uint16_t port)
+{
+	struct list_own *own;
+
+	a->own = reallocarray(a->own, a->compile.nown + 1, sizeof(*own));
+	if (a->own == NULL)
+		err(EX_OSERR, NULL);
+	own = &a->own[a->compile.nown++];
+	own->net.addr = *addr;
+	own->net.len = len;
+	own->port = port;
+}
+
+/* All addresses of this host in one family: what a wildcard stands for. */
+static void
+add_host(struct ask *a, uint8_t family, uint16_t port)
+{
+	struct ifaddrs *all, *i;
+	struct addr addr = { .family = 4, .bytes = { 127 } };
+
+	if (family == 4)
+		add_own(a, &addr, 8, port);
+	if (getifaddrs(&all) == -1)
+		return; /* then the loop shows when mail goes round */
+	for (i = all; i != NULL; i = i->ifa_next) {
+		if (i->ifa_addr == NULL)
+			continue;
+		addr_from_sockaddr(&addr, i->ifa_addr);
+		if (addr.family == family)
+			add_own(a, &addr, family == 4 ? 32 : 128, port);
+	}
+	freeifaddrs(all);
+}
+
+static void
+add_listeners(struct ask *a, const struct settings *set)
+{
+	static const uint8_t unspecified[16];
+	const struct endpoint *e;
+
+	for (e = set->listen; e < set->listen + set->nlisten; e++)
+		if (memcmp(e->addr.bytes, unspecified, 16) == 0)
+			add_host(a, e->addr.family, e->port);
+		else
+			add_own(a, &e->addr, e->addr.family == 4 ? 32 : 128,
+			    e->port);
+}
+
 void
 ask_init(struct ask *a, const struct settings *set)
 {
@@ -101,6 +151,8 @@ ask_init(struct ask *a, const struct settings *set)
 	memset(a, 0, sizeof(*a));
 	a->listen = listen_addrs(set, &c->nlisten);
 	c->listen = a->listen;
+	add_listeners(a, set);
+	c->own = a->own;
 	c->source_dir = set->source_dir;
 	c->state_dir = set->state_dir;
 	c->gid = readers(set);
@@ -123,6 +175,7 @@ ask_free(struct ask *a)
 {
 	progress_clear();
 	free(a->listen);
+	free(a->own);
 }
 
 int

@@ -9,6 +9,7 @@ struct settings;
 struct ask {
 	struct list_compile compile;
 	struct addr *listen;
+	struct list_own *own;
 };
 
 /*

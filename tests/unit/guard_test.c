@@ -58,6 +58,11 @@ static const struct {
 	    "routes:1: maildir:/var/mailx is not below" },
 	{ "routes", "example.org maildir:/etc\n", "is not below" },
 	{ "routes", "* maildir:/var/mail/x\n", NULL },
+	{ "routes", "* smtp:127.0.0.1:25\n",
+	    "routes:1: smtp:127.0.0.1:25 leads to the gateway itself" },
+	{ "routes", "* smtp:[2001:db8::25]:25\n", "leads to the gateway" },
+	{ "routes", "* smtp:127.0.0.1:26\n", NULL },
+	{ "routes", "* smtp:[2001:db8::26]:25\n", NULL },
 	{ "senders", "<>\n", "senders:1: refusing <>" },
 	{ "senders", "<> allow\n", NULL },
 	{ "domains", "", "domains:0: the list would become empty" },
@@ -70,11 +75,15 @@ setup(void **state)
 	static char *roots[] = { root };
 	static struct prefix protect[2];
 	static struct addr own;
+	static struct list_own listeners[2];
 	struct fixture *f;
 	bool hostbits;
 
 	fixture_setup(state);
 	f = *state;
+	prefix_parse(&listeners[0].net, "127.0.0.0/8", &hostbits);
+	prefix_parse(&listeners[1].net, "2001:db8::25", &hostbits);
+	listeners[0].port = listeners[1].port = 25;
 	prefix_parse(&protect[0], "127.0.0.0/8", &hostbits);
 	prefix_parse(&protect[1], "fc00::/7", &hostbits);
 	addr_parse(&own, "198.51.100.1");
@@ -82,6 +91,8 @@ setup(void **state)
 	f->ask.nprotect = 2;
 	f->ask.listen = &own;
 	f->ask.nlisten = 1;
+	f->ask.own = listeners;
+	f->ask.nown = 2;
 	f->ask.maildir_roots = roots;
 	f->ask.nmaildir_roots = 1;
 	fixture_write(f, "domains", "example.org\n");
