@@ -48,6 +48,24 @@ struct child {
 	uint32_t trouble; /* list_trouble of its slot, as seen last */
 };
 
+/*
+ * What the master notes down. Workers do not get a copy: what it writes after
+ * a fork would cost each of them a page.
+ */
+struct book {
+	unsigned high;	      /* slots below this have been in use */
+	int owed;	      /* workers that were killed: to be replaced */
+	int early_deaths;     /* in a row, before a first session's end */
+	uint64_t births;      /* workers started so far */
+	uint64_t early_birth; /* births at the last of those deaths */
+	int64_t not_before;   /* no worker is started before */
+	int64_t next_tick;    /* when idle ones are looked at; 0: never */
+	int64_t stop_ms;      /* when stopping began; 0: serving */
+	int hurried;	      /* how far stopping has gone */
+	char list_error[520]; /* the trouble that was logged last */
+	struct child children[SLOTS_MAX];
+};
+
 struct pool {
 	pid_t pid; /* of the master */
 	struct service now;
@@ -57,17 +75,7 @@ struct pool {
 	struct pidfh *pidfile;
 	sigset_t waiting; /* the signals held back while it sleeps: none */
 	int wake[2];
-	struct child *children; /* SLOTS_MAX, not there in a worker */
-	unsigned high;		/* slots below this have been in use */
-	int owed;		/* workers that were killed: to be replaced */
-	int early_deaths;	/* in a row, before a first session's end */
-	uint64_t births;	/* workers started so far */
-	uint64_t early_birth;	/* births at the last of those deaths */
-	int64_t not_before;	/* no worker is started before */
-	int64_t next_tick;	/* when idle ones are looked at; 0: never */
-	int64_t stop_ms;	/* when stopping began; 0: serving */
-	int hurried;		/* how far stopping has gone */
-	char list_error[520];	/* the trouble that was logged last */
+	struct book *book; /* not there in a worker */
 };
 
 static volatile sig_atomic_t got_child, got_reload, got_stop;
@@ -127,8 +135,9 @@ count(const struct pool *p, int *total, int *idle)
 	unsigned i;
 
 	*total = *idle = 0;
-	for (i = 0; i < p->high; i++) {
-		if (p->children[i].pid == 0 || p->children[i].leaving)
+	for (i = 0; i < p->book->high; i++) {
+		if (p->book->children[i].pid == 0 ||
+		    p->book->children[i].leaving)
 			continue;
 		(*total)++;
 		*idle += clients_is_idle(p->board.clients, i);
@@ -140,9 +149,9 @@ log_list_trouble(struct pool *p, const char *text)
 {
 	struct logline l;
 
-	if (strcmp(text, p->list_error) == 0)
+	if (strcmp(text, p->book->list_error) == 0)
 		return;
-	strlcpy(p->list_error, text, sizeof(p->list_error));
+	strlcpy(p->book->list_error, text, sizeof(p->book->list_error));
 	log_start(&l, LOG_BAD, "list");
 	log_text(&l, "text", text);
 	log_send(&l);
@@ -152,7 +161,7 @@ log_list_trouble(struct pool *p, const char *text)
 static void
 refresh_lists(struct pool *p)
 {
-	char text[sizeof(p->list_error)];
+	char text[sizeof(p->book->list_error)];
 	struct list_error error;
 
 	switch (generation_refresh(&p->now.lists, p->now.state_dirfd, &error)) {
@@ -161,7 +170,7 @@ refresh_lists(struct pool *p)
 		log_list_trouble(p, text);
 		break;
 	case GENERATION_NEW:
-		p->list_error[0] = '\0';
+		p->book->list_error[0] = '\0';
 		log_event(LOG_USUAL, "list", "%s is in force",
 		    generation_name(p->now.lists));
 		break;
@@ -178,9 +187,9 @@ see_trouble(struct pool *p, unsigned i)
 	uint32_t seen = atomic_load(&slot->list_trouble);
 	char text[sizeof(slot->list_error)];
 
-	if (seen == p->children[i].trouble)
+	if (seen == p->book->children[i].trouble)
 		return;
-	p->children[i].trouble = seen;
+	p->book->children[i].trouble = seen;
 	memcpy(text, slot->list_error, sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	log_list_trouble(p, text);
@@ -255,17 +264,17 @@ start_worker(struct pool *p)
 	unsigned i;
 	pid_t pid;
 
-	for (i = 0; i < SLOTS_MAX && p->children[i].pid != 0; i++)
+	for (i = 0; i < SLOTS_MAX && p->book->children[i].pid != 0; i++)
 		;
 	if (i == SLOTS_MAX)
 		return -1;
 	if (board_reserve(&p->board, i) == -1) {
 		log_event(LOG_BAD, "worker", "slots: %s", strerror(errno));
-		p->early_deaths++;
+		p->book->early_deaths++;
 		return -1;
 	}
-	if (i >= p->high) {
-		p->high = i + 1;
+	if (i >= p->book->high) {
+		p->book->high = i + 1;
 		atomic_store(&p->board.state->words, i / 64 + 1);
 	}
 	memset(slot_of(p, i), 0, sizeof(struct slot));
@@ -275,14 +284,14 @@ start_worker(struct pool *p)
 	case -1:
 		log_event(LOG_BAD, "worker", "fork: %s", strerror(errno));
 		clients_set_busy(p->board.clients, i);
-		p->early_deaths++;
+		p->book->early_deaths++;
 		return -1;
 	case 0:
 		exit(be_worker(p, i));
 	}
-	memset(&p->children[i], 0, sizeof(p->children[i]));
-	p->children[i].pid = pid;
-	p->children[i].born = ++p->births;
+	memset(&p->book->children[i], 0, sizeof(p->book->children[i]));
+	p->book->children[i].pid = pid;
+	p->book->children[i].born = ++p->book->births;
 	slot_of(p, i)->pid = pid;
 	return 0;
 }
@@ -290,9 +299,9 @@ start_worker(struct pool *p)
 static void
 dismiss(struct pool *p, unsigned i)
 {
-	p->children[i].leaving = true;
+	p->book->children[i].leaving = true;
 	clients_set_busy(p->board.clients, i);
-	kill(p->children[i].pid, SIGTERM);
+	kill(p->book->children[i].pid, SIGTERM);
 }
 
 static void
@@ -300,13 +309,13 @@ dismiss_all(struct pool *p, int sig)
 {
 	unsigned i;
 
-	for (i = 0; i < p->high; i++) {
-		if (p->children[i].pid == 0)
+	for (i = 0; i < p->book->high; i++) {
+		if (p->book->children[i].pid == 0)
 			continue;
 		if (sig == SIGTERM)
 			dismiss(p, i);
 		else
-			kill(p->children[i].pid, sig);
+			kill(p->book->children[i].pid, sig);
 	}
 }
 
@@ -316,8 +325,9 @@ dismiss_idle(struct pool *p, int n)
 {
 	unsigned i;
 
-	for (i = p->high; i > 0 && n > 0; i--) {
-		if (p->children[i - 1].pid == 0 || p->children[i - 1].leaving ||
+	for (i = p->book->high; i > 0 && n > 0; i--) {
+		if (p->book->children[i - 1].pid == 0 ||
+		    p->book->children[i - 1].leaving ||
 		    !clients_is_idle(p->board.clients, i - 1))
 			continue;
 		dismiss(p, i - 1);
@@ -456,8 +466,8 @@ start_is_proven(const struct pool *p)
 {
 	unsigned i;
 
-	for (i = 0; i < p->high; i++)
-		if (p->children[i].born > p->early_birth &&
+	for (i = 0; i < p->book->high; i++)
+		if (p->book->children[i].born > p->book->early_birth &&
 		    slot_of(p, i)->sessions > 0)
 			return true;
 	return false;
@@ -472,10 +482,10 @@ poke_idle(const struct pool *p)
 {
 	unsigned i;
 
-	for (i = 0; i < p->high; i++)
-		if (p->children[i].pid != 0 &&
+	for (i = 0; i < p->book->high; i++)
+		if (p->book->children[i].pid != 0 &&
 		    clients_is_idle(p->board.clients, i))
-			kill(p->children[i].pid, SIGUSR1);
+			kill(p->book->children[i].pid, SIGUSR1);
 }
 
 /*
@@ -486,15 +496,16 @@ poke_idle(const struct pool *p)
 static void
 count_death(struct pool *p, const struct slot *slot)
 {
-	p->owed++;
+	p->book->owed++;
 	if (start_is_proven(p))
-		p->early_deaths = 0;
+		p->book->early_deaths = 0;
 	if (slot->sessions == 0) {
-		p->early_deaths++;
-		p->early_birth = p->births;
+		p->book->early_deaths++;
+		p->book->early_birth = p->book->births;
 	}
-	if (p->early_deaths > 1)
-		p->not_before = clock_ms() + pool_pause_ms(p->early_deaths - 1);
+	if (p->book->early_deaths > 1)
+		p->book->not_before = clock_ms() +
+		    pool_pause_ms(p->book->early_deaths - 1);
 }
 
 static void
@@ -505,7 +516,7 @@ bury(struct pool *p, unsigned i, int status)
 
 	see_trouble(p, i);
 	if (badly) {
-		log_death(slot, p->children[i].pid, status);
+		log_death(slot, p->book->children[i].pid, status);
 		count_death(p, slot);
 	}
 	clients_set_busy(p->board.clients, i);
@@ -517,8 +528,8 @@ bury(struct pool *p, unsigned i, int status)
 		p->now.lists = NULL;
 	}
 	memset(slot, 0, sizeof(*slot));
-	memset(&p->children[i], 0, sizeof(p->children[i]));
-	if (badly && p->not_before > clock_ms())
+	memset(&p->book->children[i], 0, sizeof(p->book->children[i]));
+	if (badly && p->book->not_before > clock_ms())
 		poke_idle(p);
 }
 
@@ -554,14 +565,15 @@ reap(struct pool *p)
 			if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 				renew_channel(p);
 		}
-		for (i = 0; i < p->high; i++)
-			if (p->children[i].pid == pid) {
+		for (i = 0; i < p->book->high; i++)
+			if (p->book->children[i].pid == pid) {
 				bury(p, i, status);
 				break;
 			}
 	}
-	while (p->high > 0 && p->children[p->high - 1].pid == 0)
-		p->high--;
+	while (
+	    p->book->high > 0 && p->book->children[p->book->high - 1].pid == 0)
+		p->book->high--;
 }
 
 /* ------------------------------------------------------------ reload and stop */
@@ -598,14 +610,14 @@ reload(struct pool *p)
 	}
 	zones_place(p->zones, next.settings, old.settings);
 	p->now = next;
-	for (i = 0; i < p->high; i++)
-		if (p->children[i].pid != 0)
+	for (i = 0; i < p->book->high; i++)
+		if (p->book->children[i].pid != 0)
 			dismiss(p, i);
 	helper_stop(&p->probe); /* a new one probes what there is now */
 	helper_stop(&p->keys);	/* it serves the workers that finish */
 	p->keys = keys;
-	p->early_deaths = 0;
-	p->not_before = 0;
+	p->book->early_deaths = 0;
+	p->book->not_before = 0;
 	service_close(&old, &p->now);
 	log_event(LOG_NOTE, "reload", "new settings are in force");
 	return;
@@ -622,20 +634,22 @@ stop(struct pool *p)
 	int64_t now = clock_ms();
 	int64_t patience = (int64_t)p->now.settings->timeouts.stop_secs * 1000;
 
-	if (p->stop_ms == 0) {
-		p->stop_ms = now;
+	if (p->book->stop_ms == 0) {
+		p->book->stop_ms = now;
 		log_event(LOG_NOTE, "stop", "sessions may finish");
 		listen_close(p->now.listeners, NULL);
 		p->now.listeners = NULL;
 		helper_stop(&p->probe);
 		dismiss_all(p, SIGTERM);
 	}
-	if (p->hurried == 0 && (now >= p->stop_ms + patience || got_stop > 1)) {
-		p->hurried = 1;
+	if (p->book->hurried == 0 &&
+	    (now >= p->book->stop_ms + patience || got_stop > 1)) {
+		p->book->hurried = 1;
 		dismiss_all(p, SIGQUIT);
 	}
-	if (p->hurried == 1 && now >= p->stop_ms + patience + KILL_MS) {
-		p->hurried = 2;
+	if (p->book->hurried == 1 &&
+	    now >= p->book->stop_ms + patience + KILL_MS) {
+		p->book->hurried = 2;
 		dismiss_all(p, SIGKILL);
 	}
 }
@@ -651,8 +665,8 @@ drain_wake(struct pool *p)
 	/* Once: a worker that never stops writing must not hold the loop. */
 	if (read(p->wake[0], buf, sizeof(buf)) == -1)
 		return;
-	for (i = 0; i < p->high; i++)
-		if (p->children[i].pid != 0)
+	for (i = 0; i < p->book->high; i++)
+		if (p->book->children[i].pid != 0)
 			see_trouble(p, i);
 	zones_look(p->zones, p->now.settings, p->probe.fd);
 	refresh_lists(p);
@@ -666,15 +680,16 @@ start_workers(struct pool *p, const struct pool_limits *limits)
 	int total, idle, n;
 
 	count(p, &total, &idle);
-	n = pool_start(limits, total, idle, p->owed);
-	if (n == 0 || now < p->not_before)
+	n = pool_start(limits, total, idle, p->book->owed);
+	if (n == 0 || now < p->book->not_before)
 		return false;
-	p->owed = 0;
+	p->book->owed = 0;
 	refresh_lists(p);
 	while (n > 0 && start_worker(p) == 0)
 		n--;
 	if (n > 0) /* fork failed */
-		p->not_before = now + pool_pause_ms(p->early_deaths);
+		p->book->not_before = now +
+		    pool_pause_ms(p->book->early_deaths);
 	return n == 0;
 }
 
@@ -687,15 +702,15 @@ retire_workers(struct pool *p, const struct pool_limits *limits)
 
 	count(p, &total, &idle);
 	n = pool_stop(limits, total, idle);
-	if (p->next_tick != 0 && now >= p->next_tick) {
+	if (p->book->next_tick != 0 && now >= p->book->next_tick) {
 		dismiss_idle(p, n);
-		p->next_tick = 0;
+		p->book->next_tick = 0;
 	}
 	/* Nothing is left to retire, and nobody will become idle: sleep on. */
 	if (total <= limits->min || (idle >= total && n == 0))
-		p->next_tick = 0;
-	else if (p->next_tick == 0)
-		p->next_tick = now + POOL_TICK_MS;
+		p->book->next_tick = 0;
+	else if (p->book->next_tick == 0)
+		p->book->next_tick = now + POOL_TICK_MS;
 }
 
 /*
@@ -732,19 +747,19 @@ sooner(int64_t *when, int64_t candidate)
 static int64_t
 next_event(const struct pool *p, int64_t now)
 {
-	int64_t when = p->next_tick, patience;
+	int64_t when = p->book->next_tick, patience;
 
-	if (p->stop_ms != 0) {
+	if (p->book->stop_ms != 0) {
 		patience = p->now.settings->timeouts.stop_secs * 1000;
 		when = p->keys.not_before > now ? p->keys.not_before : 0;
-		if (p->hurried == 0)
-			sooner(&when, p->stop_ms + patience);
-		else if (p->hurried == 1)
-			sooner(&when, p->stop_ms + patience + KILL_MS);
+		if (p->book->hurried == 0)
+			sooner(&when, p->book->stop_ms + patience);
+		else if (p->book->hurried == 1)
+			sooner(&when, p->book->stop_ms + patience + KILL_MS);
 		return when;
 	}
-	if (p->not_before > now)
-		sooner(&when, p->not_before);
+	if (p->book->not_before > now)
+		sooner(&when, p->book->not_before);
 	if (p->probe.not_before > now)
 		sooner(&when, p->probe.not_before);
 	if (p->keys.not_before > now)
@@ -802,13 +817,13 @@ serve(struct pool *p)
 	for (;;) {
 		if (got_child)
 			reap(p);
-		if (got_reload && p->stop_ms == 0)
+		if (got_reload && p->book->stop_ms == 0)
 			reload(p);
 		/* Sessions that finish want signatures, too. */
 		start_keys(&p->keys, p, &p->now);
 		if (got_stop) {
 			stop(p);
-			if (p->high == 0)
+			if (p->book->high == 0)
 				break;
 		} else {
 			if (zones_are_probed(p->now.settings))
@@ -822,22 +837,16 @@ serve(struct pool *p)
 	log_event(LOG_NOTE, "stop", "stopped");
 }
 
-/*
- * The master's notes on its children. Workers do not get a copy: what the
- * master writes after a fork would cost each of them a page.
- */
-static struct child *
-make_children(void)
+static struct book *
+open_book(void)
 {
-	size_t size = SLOTS_MAX * sizeof(struct child);
-	void *children;
-
-	children = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	void *book = mmap(NULL, sizeof(struct book), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (children == MAP_FAILED)
+
+	if (book == MAP_FAILED)
 		return NULL;
-	madvise(children, size, MADV_DONTFORK);
-	return children;
+	madvise(book, sizeof(struct book), MADV_DONTFORK);
+	return book;
 }
 
 int
@@ -860,7 +869,7 @@ pool_run(struct settings *set, struct listeners *listeners,
 	master_signals(&p->waiting);
 	if (service_open(&p->now, "start") == -1)
 		goto out;
-	if ((p->children = make_children()) == NULL) {
+	if ((p->book = open_book()) == NULL) {
 		log_event(LOG_BAD, "start", "%s", strerror(errno));
 		goto out;
 	}
@@ -885,8 +894,8 @@ pool_run(struct settings *set, struct listeners *listeners,
 	close(p->wake[0]);
 	close(p->wake[1]);
 out:
-	if (p->children != NULL)
-		munmap(p->children, SLOTS_MAX * sizeof(*p->children));
+	if (p->book != NULL)
+		munmap(p->book, sizeof(*p->book));
 	zones_free(p->zones);
 	board_close(&p->board);
 	service_close(&p->now, NULL);
