@@ -1,12 +1,9 @@
 /*
- * The master: it forks workers as the policy says, reaps and replaces them,
- * reloads, and stops. It never reads an octet of a client's; what it reads of
- * a worker's slot it does not trust. When nothing changes it makes no system
+ * The master: it has workers as the policy says, reaps, reloads, and stops. It
+ * never reads an octet of a client's. When nothing changes it makes no system
  * call: a worker that takes the last but few idle places wakes it.
  */
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <bsd/libutil.h>
@@ -22,61 +19,19 @@
 
 #include "daemon/board.h"
 #include "daemon/config.h"
-#include "daemon/helper.h"
-#include "daemon/keys.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
-#include "daemon/privs.h"
-#include "daemon/probe.h"
+#include "daemon/pool_state.h"
 #include "daemon/resolv.h"
 #include "daemon/service.h"
 #include "daemon/zones.h"
-#include "worker/clients.h"
 #include "worker/log.h"
 #include "worker/sandbox.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
-#include "worker/worker.h"
 
 #define KILL_MS 600000 /* what is still there after this is killed */
-
-struct child {
-	pid_t pid;	  /* 0: this slot is free */
-	bool leaving;	  /* was told to go */
-	uint64_t born;	  /* the how manieth worker it is */
-	uint32_t trouble; /* list_trouble of its slot, as seen last */
-};
-
-/*
- * What the master notes down. Workers do not get a copy: what it writes after
- * a fork would cost each of them a page.
- */
-struct book {
-	unsigned high;	      /* slots below this have been in use */
-	int owed;	      /* workers that were killed: to be replaced */
-	int early_deaths;     /* in a row, before a first session's end */
-	uint64_t births;      /* workers started so far */
-	uint64_t early_birth; /* births at the last of those deaths */
-	int64_t not_before;   /* no worker is started before */
-	int64_t next_tick;    /* when idle ones are looked at; 0: never */
-	int64_t stop_ms;      /* when stopping began; 0: serving */
-	int hurried;	      /* how far stopping has gone */
-	char list_error[520]; /* the trouble that was logged last */
-	struct child children[SLOTS_MAX];
-};
-
-struct pool {
-	pid_t pid; /* of the master */
-	struct service now;
-	struct board board;
-	struct zones *zones;
-	struct helper probe, keys;
-	struct pidfh *pidfile;
-	sigset_t waiting; /* the signals held back while it sleeps: none */
-	int wake[2];
-	struct book *book; /* not there in a worker */
-};
 
 static volatile sig_atomic_t got_child, got_reload, got_stop;
 
@@ -120,418 +75,14 @@ master_signals(sigset_t *waiting)
 	sigemptyset(waiting);
 }
 
-/* --------------------------------------------------------------- the workers */
-
-static struct slot *
-slot_of(const struct pool *p, unsigned i)
-{
-	return slot_at(p->board.slots, i);
-}
-
-/* Idle workers that are to stay, and all that are. */
-static void
-count(const struct pool *p, int *total, int *idle)
-{
-	unsigned i;
-
-	*total = *idle = 0;
-	for (i = 0; i < p->book->high; i++) {
-		if (p->book->children[i].pid == 0 ||
-		    p->book->children[i].leaving)
-			continue;
-		(*total)++;
-		*idle += clients_is_idle(p->board.clients, i);
-	}
-}
-
-static void
-log_list_trouble(struct pool *p, const char *text)
-{
-	struct logline l;
-
-	if (strcmp(text, p->book->list_error) == 0)
-		return;
-	strlcpy(p->book->list_error, text, sizeof(p->book->list_error));
-	log_start(&l, LOG_BAD, "list");
-	log_text(&l, "text", text);
-	log_send(&l);
-}
-
-/* New workers begin with the lists that are in force now. */
-static void
-refresh_lists(struct pool *p)
-{
-	char text[sizeof(p->book->list_error)];
-	struct list_error error;
-
-	switch (generation_refresh(&p->now.lists, p->now.state_dirfd, &error)) {
-	case GENERATION_BAD:
-		snprintf(text, sizeof(text), "%s: %s", error.file, error.text);
-		log_list_trouble(p, text);
-		break;
-	case GENERATION_NEW:
-		p->book->list_error[0] = '\0';
-		log_event(LOG_USUAL, "list", "%s is in force",
-		    generation_name(p->now.lists));
-		break;
-	case GENERATION_SAME:
-		break;
-	}
-}
-
-/* What a slot says of itself is a worker's word: cut and escaped. */
-static void
-see_trouble(struct pool *p, unsigned i)
-{
-	struct slot *slot = slot_of(p, i);
-	uint32_t seen = atomic_load(&slot->list_trouble);
-	char text[sizeof(slot->list_error)];
-
-	if (seen == p->book->children[i].trouble)
-		return;
-	p->book->children[i].trouble = seen;
-	memcpy(text, slot->list_error, sizeof(text));
-	text[sizeof(text) - 1] = '\0';
-	log_list_trouble(p, text);
-}
-
-/* In any child, first. */
-static void
-leave_master(const struct pool *p)
-{
-	log_forked();
-	if (p->pidfile != NULL)
-		pidfile_close(p->pidfile);
-	close(p->wake[0]);
-	if (p->probe.fd != -1)
-		close(p->probe.fd);
-	if (p->keys.fd != -1)
-		close(p->keys.fd);
-}
-
-/* In any child: its user and its signals. 0, or -1: it is not to go on. */
-static int
-become_child(const struct service *sv, pid_t master)
-{
-	if (privs_drop(&sv->privs) == -1) {
-		log_event(LOG_BAD, "worker", "cannot become user %s: %s",
-		    sv->settings->user, strerror(errno));
-		return -1;
-	}
-	wait_signals();
-	/* A change of user clears it: so it comes after that. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	return getppid() == master ? 0 : -1;
-}
-
-/* In the child: nothing of the master's stays but what a worker needs. */
-static int
-be_worker(const struct pool *p, unsigned i)
-{
-	const struct service *sv = &p->now;
-	struct worker_start start;
-
-	leave_master(p);
-	sandbox_let_go(sv->probe_sandbox);
-	sandbox_let_go(sv->keys_sandbox);
-	if (sv->keys[0] != -1)
-		close(sv->keys[0]);
-	memset(&start, 0, sizeof(start));
-	start.slot = slot_of(p, i);
-	board_keep_own(&p->board, i);
-	start.settings = sv->settings;
-	start.sandbox = sv->sandbox;
-	start.listeners = sv->listeners->fds;
-	start.tls = sv->listeners->tls;
-	start.tls_context = sv->tls;
-	start.keys = sv->keys[1];
-	start.nlisteners = sv->listeners->n;
-	start.state_dirfd = sv->state_dirfd;
-	start.lists = sv->lists;
-	start.slot_number = i;
-	start.state = p->board.visible;
-	start.clients = p->board.clients;
-	start.wake_fd = p->wake[1];
-	if (become_child(sv, p->pid) == -1)
-		return getppid() == p->pid ? WORKER_TROUBLE : WORKER_DONE;
-	return worker_main(&start);
-}
-
-/* 0, or -1: no slot or no process was to be had. */
-static int
-start_worker(struct pool *p)
-{
-	unsigned i;
-	pid_t pid;
-
-	for (i = 0; i < SLOTS_MAX && p->book->children[i].pid != 0; i++)
-		;
-	if (i == SLOTS_MAX)
-		return -1;
-	if (board_reserve(&p->board, i) == -1) {
-		log_event(LOG_BAD, "worker", "slots: %s", strerror(errno));
-		p->book->early_deaths++;
-		return -1;
-	}
-	if (i >= p->book->high) {
-		p->book->high = i + 1;
-		atomic_store(&p->board.state->words, i / 64 + 1);
-	}
-	memset(slot_of(p, i), 0, sizeof(struct slot));
-	atomic_store(&slot_of(p, i)->phase, SLOT_IDLE);
-	clients_set_idle(p->board.clients, i);
-	switch (pid = fork()) {
-	case -1:
-		log_event(LOG_BAD, "worker", "fork: %s", strerror(errno));
-		clients_set_busy(p->board.clients, i);
-		p->book->early_deaths++;
-		return -1;
-	case 0:
-		exit(be_worker(p, i));
-	}
-	memset(&p->book->children[i], 0, sizeof(p->book->children[i]));
-	p->book->children[i].pid = pid;
-	p->book->children[i].born = ++p->book->births;
-	slot_of(p, i)->pid = pid;
-	return 0;
-}
-
-static void
-dismiss(struct pool *p, unsigned i)
-{
-	p->book->children[i].leaving = true;
-	clients_set_busy(p->board.clients, i);
-	kill(p->book->children[i].pid, SIGTERM);
-}
-
-static void
-dismiss_all(struct pool *p, int sig)
-{
-	unsigned i;
-
-	for (i = 0; i < p->book->high; i++) {
-		if (p->book->children[i].pid == 0)
-			continue;
-		if (sig == SIGTERM)
-			dismiss(p, i);
-		else
-			kill(p->book->children[i].pid, sig);
-	}
-}
-
-/* Idle ones from the end of the slots: the ones that are used least. */
-static void
-dismiss_idle(struct pool *p, int n)
-{
-	unsigned i;
-
-	for (i = p->book->high; i > 0 && n > 0; i--) {
-		if (p->book->children[i - 1].pid == 0 ||
-		    p->book->children[i - 1].leaving ||
-		    !clients_is_idle(p->board.clients, i - 1))
-			continue;
-		dismiss(p, i - 1);
-		n--;
-	}
-}
-
-/* -------------------------------------------------------------- the helpers */
-
-/* In the child: the settings, its channel, and no more. */
-static int
-be_probe(void *arg, int fd)
-{
-	struct pool *p = arg;
-	struct probe_start start = { p->now.settings, p->now.probe_sandbox,
-		fd };
-
-	leave_master(p);
-	sandbox_let_go(p->now.sandbox);
-	sandbox_let_go(p->now.keys_sandbox);
-	if (p->now.tls != NULL)
-		service_hang_up(&p->now);
-	close(p->wake[1]);
-	close(p->now.state_dirfd);
-	listen_close(p->now.listeners, NULL);
-	board_keep_none(&p->board);
-	generation_close(p->now.lists);
-	if (become_child(&p->now, p->pid) == -1)
-		return 1;
-	setproctitle("probe");
-	return probe_main(&start);
-}
-
-/* The keys helper may be one for settings that are not in force yet. */
-struct keys_birth {
-	const struct pool *pool;
-	const struct service *service;
-};
-
-/* In the child: the keys, its two channels, and no more. */
-static int
-be_keys(void *arg, int fd)
-{
-	const struct keys_birth *b = arg;
-	const struct pool *p = b->pool;
-	const struct service *sv = b->service;
-	int requests = sv->keys[0];
-	struct tls_keys *keys;
-
-	leave_master(p);
-	close(p->wake[1]);
-	board_keep_none(&p->board);
-	sandbox_let_go(sv->sandbox);
-	sandbox_let_go(sv->probe_sandbox);
-	close(sv->keys[1]);
-	close(sv->state_dirfd);
-	listen_close(sv->listeners, sv != &p->now ? p->now.listeners : NULL);
-	if (sv != &p->now)
-		service_let_go(&p->now);
-	if ((keys = keys_read(sv->tls, sv->settings, fd)) == NULL ||
-	    become_child(sv, p->pid) == -1)
-		return 1;
-	setproctitle("keys");
-	return keys_serve(keys, sv->keys_sandbox, fd, requests);
-}
-
-static void
-start_keys(struct helper *h, const struct pool *p, const struct service *sv)
-{
-	struct keys_birth birth = { p, sv };
-
-	if (sv->tls != NULL)
-		helper_start(h, be_keys, &birth);
-}
-
-static void
-report(void *arg, const char *message)
+void
+pool_report(void *arg, const char *message)
 {
 	(void)arg;
 	log_event(LOG_BAD, "reload", "%s", message);
 }
 
-/* Start one and wait for it. 0, or -1: these settings cannot be used. */
-static int
-open_keys(struct helper *h, const struct pool *p, const struct service *sv)
-{
-	helper_init(h, "keys");
-	start_keys(h, p, sv);
-	if (sv->tls == NULL || keys_wait(h, report, NULL) == 0)
-		return 0;
-	if (h->pid != 0)
-		kill(h->pid, SIGKILL);
-	helper_stop(h);
-	return -1;
-}
-
-/* One that was started later, in place of one that died, speaks. */
-static void
-hear_keys(struct helper *h)
-{
-	int heard = keys_hear(h, report, NULL);
-
-	if (heard != 0)
-		helper_heard(h, heard == 1);
-}
-
 /* ------------------------------------------------------------------- deaths */
-
-static void
-log_death(const struct slot *slot, pid_t pid, int status)
-{
-	char client[sizeof(slot->client)], ref[sizeof(slot->ref)];
-	struct logline l;
-
-	memcpy(client, slot->client, sizeof(client));
-	memcpy(ref, slot->ref, sizeof(ref));
-	client[sizeof(client) - 1] = ref[sizeof(ref) - 1] = '\0';
-	log_start(&l, LOG_BAD, "worker");
-	log_number(&l, "pid", pid);
-	if (WIFSIGNALED(status))
-		log_number(&l, "signal", WTERMSIG(status));
-	else
-		log_number(&l, "status", WEXITSTATUS(status));
-	if (client[0] != '\0') {
-		log_text(&l, "client", client);
-		log_text(&l, "ref", ref);
-	}
-	log_text(&l, "text",
-	    WIFSIGNALED(status) ? "a worker was killed" : "a worker failed");
-	log_send(&l);
-}
-
-/* Has a worker that was started since the last early death served anybody? */
-static bool
-start_is_proven(const struct pool *p)
-{
-	unsigned i;
-
-	for (i = 0; i < p->book->high; i++)
-		if (p->book->children[i].born > p->book->early_birth &&
-		    slot_of(p, i)->sessions > 0)
-			return true;
-	return false;
-}
-
-/*
- * A worker that died may have taken the wake-up of a client with it. Where its
- * successor, who would see that client, may not come yet, the idle ones look.
- */
-static void
-poke_idle(const struct pool *p)
-{
-	unsigned i;
-
-	for (i = 0; i < p->book->high; i++)
-		if (p->book->children[i].pid != 0 &&
-		    clients_is_idle(p->board.clients, i))
-			kill(p->book->children[i].pid, SIGUSR1);
-}
-
-/*
- * A worker that dies badly is owed a successor whatever the policy says. The
- * pause before that grows with every death before a first session's end, until
- * a worker that was started since has served.
- */
-static void
-count_death(struct pool *p, const struct slot *slot)
-{
-	p->book->owed++;
-	if (start_is_proven(p))
-		p->book->early_deaths = 0;
-	if (slot->sessions == 0) {
-		p->book->early_deaths++;
-		p->book->early_birth = p->book->births;
-	}
-	if (p->book->early_deaths > 1)
-		p->book->not_before = clock_ms() +
-		    pool_pause_ms(p->book->early_deaths - 1);
-}
-
-static void
-bury(struct pool *p, unsigned i, int status)
-{
-	struct slot *slot = slot_of(p, i);
-	bool badly = !WIFEXITED(status) || WEXITSTATUS(status) != WORKER_DONE;
-
-	see_trouble(p, i);
-	if (badly) {
-		log_death(slot, p->book->children[i].pid, status);
-		count_death(p, slot);
-	}
-	clients_set_busy(p->board.clients, i);
-	if (slot->held != 0)
-		clients_leave(p->board.clients, slot->held);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LISTS) {
-		/* What the master has open is the same damaged file. */
-		generation_close(p->now.lists);
-		p->now.lists = NULL;
-	}
-	memset(slot, 0, sizeof(*slot));
-	memset(&p->book->children[i], 0, sizeof(p->book->children[i]));
-	if (badly && p->book->not_before > clock_ms())
-		poke_idle(p);
-}
 
 /*
  * The keys helper ends by itself only when its channel does; while the master
@@ -546,7 +97,7 @@ renew_channel(struct pool *p)
 	service_hang_up(&p->now);
 	if (service_call(&p->now) == -1)
 		log_event(LOG_BAD, "worker", "keys: %s", strerror(errno));
-	dismiss_all(p, SIGTERM);
+	pool_dismiss_all(p, SIGTERM);
 }
 
 static void
@@ -567,7 +118,7 @@ reap(struct pool *p)
 		}
 		for (i = 0; i < p->book->high; i++)
 			if (p->book->children[i].pid == pid) {
-				bury(p, i, status);
+				pool_bury(p, i, status);
 				break;
 			}
 	}
@@ -587,21 +138,21 @@ reload(struct pool *p)
 
 	got_reload = 0;
 	service_init(&next, NULL);
-	next.settings = config_load(old.settings->path, report, NULL);
+	next.settings = config_load(old.settings->path, pool_report, NULL);
 	if (next.settings == NULL)
 		goto fail;
-	resolv_load(next.settings, RESOLV_PATH, report, NULL);
+	resolv_load(next.settings, RESOLV_PATH, pool_report, NULL);
 	if (service_open(&next, "reload") == -1)
 		goto fail;
 	if (strcmp(next.settings->run_dir, old.settings->run_dir) != 0 ||
 	    strcmp(next.settings->pid_file, old.settings->pid_file) != 0)
 		log_event(LOG_ODD, "reload",
 		    "run_dir and pid_file change with a restart only");
-	next.listeners = listen_open(next.settings, old.listeners, report,
+	next.listeners = listen_open(next.settings, old.listeners, pool_report,
 	    NULL);
 	if (next.listeners == NULL)
 		goto fail;
-	if (open_keys(&keys, p, &next) == -1)
+	if (pool_open_keys(&keys, p, &next) == -1)
 		goto fail;
 	if (strcmp(next.settings->state_dir, old.settings->state_dir) == 0) {
 		/* The last good lists, whatever current is just now. */
@@ -612,7 +163,7 @@ reload(struct pool *p)
 	p->now = next;
 	for (i = 0; i < p->book->high; i++)
 		if (p->book->children[i].pid != 0)
-			dismiss(p, i);
+			pool_dismiss(p, i);
 	helper_stop(&p->probe); /* a new one probes what there is now */
 	helper_stop(&p->keys);	/* it serves the workers that finish */
 	p->keys = keys;
@@ -640,17 +191,17 @@ stop(struct pool *p)
 		listen_close(p->now.listeners, NULL);
 		p->now.listeners = NULL;
 		helper_stop(&p->probe);
-		dismiss_all(p, SIGTERM);
+		pool_dismiss_all(p, SIGTERM);
 	}
 	if (p->book->hurried == 0 &&
 	    (now >= p->book->stop_ms + patience || got_stop > 1)) {
 		p->book->hurried = 1;
-		dismiss_all(p, SIGQUIT);
+		pool_dismiss_all(p, SIGQUIT);
 	}
 	if (p->book->hurried == 1 &&
 	    now >= p->book->stop_ms + patience + KILL_MS) {
 		p->book->hurried = 2;
-		dismiss_all(p, SIGKILL);
+		pool_dismiss_all(p, SIGKILL);
 	}
 }
 
@@ -667,9 +218,9 @@ drain_wake(struct pool *p)
 		return;
 	for (i = 0; i < p->book->high; i++)
 		if (p->book->children[i].pid != 0)
-			see_trouble(p, i);
+			pool_see_trouble(p, i);
 	zones_look(p->zones, p->now.settings, p->probe.fd);
-	refresh_lists(p);
+	pool_refresh_lists(p);
 }
 
 /* Start what is wanted; true: all of it was, so that more may be. */
@@ -679,13 +230,13 @@ start_workers(struct pool *p, const struct pool_limits *limits)
 	int64_t now = clock_ms();
 	int total, idle, n;
 
-	count(p, &total, &idle);
+	pool_count(p, &total, &idle);
 	n = pool_start(limits, total, idle, p->book->owed);
 	if (n == 0 || now < p->book->not_before)
 		return false;
 	p->book->owed = 0;
-	refresh_lists(p);
-	while (n > 0 && start_worker(p) == 0)
+	pool_refresh_lists(p);
+	while (n > 0 && pool_start_worker(p) == 0)
 		n--;
 	if (n > 0) /* fork failed */
 		p->book->not_before = now +
@@ -700,10 +251,10 @@ retire_workers(struct pool *p, const struct pool_limits *limits)
 	int64_t now = clock_ms();
 	int total, idle, n;
 
-	count(p, &total, &idle);
+	pool_count(p, &total, &idle);
 	n = pool_stop(limits, total, idle);
 	if (p->book->next_tick != 0 && now >= p->book->next_tick) {
-		dismiss_idle(p, n);
+		pool_dismiss_idle(p, n);
 		p->book->next_tick = 0;
 	}
 	/* Nothing is left to retire, and nobody will become idle: sleep on. */
@@ -730,7 +281,7 @@ balance(struct pool *p)
 	while (start_workers(p, &limits))
 		;
 	retire_workers(p, &limits);
-	count(p, &total, &idle);
+	pool_count(p, &total, &idle);
 	atomic_store(&p->board.state->workers, total);
 	atomic_store(&p->board.state->wake_below,
 	    pool_wake_below(&limits, total));
@@ -790,7 +341,7 @@ sleep_until_needed(struct pool *p)
 		helper_heard(&p->probe,
 		    zones_read(p->zones, p->now.settings, p->probe.fd) == 0);
 	if (fds[2].revents != 0)
-		hear_keys(&p->keys);
+		pool_hear_keys(&p->keys);
 }
 
 /* Helpers end with their channels; a moment for the last of them. */
@@ -820,14 +371,14 @@ serve(struct pool *p)
 		if (got_reload && p->book->stop_ms == 0)
 			reload(p);
 		/* Sessions that finish want signatures, too. */
-		start_keys(&p->keys, p, &p->now);
+		pool_start_keys(&p->keys, p, &p->now);
 		if (got_stop) {
 			stop(p);
 			if (p->book->high == 0)
 				break;
 		} else {
 			if (zones_are_probed(p->now.settings))
-				helper_start(&p->probe, be_probe, p);
+				helper_start(&p->probe, pool_be_probe, p);
 			balance(p);
 		}
 		sleep_until_needed(p);
@@ -887,7 +438,7 @@ pool_run(struct settings *set, struct listeners *listeners,
 		log_event(LOG_BAD, "start", "pipe: %s", strerror(errno));
 		goto out;
 	}
-	if (open_keys(&p->keys, p, &p->now) == 0) {
+	if (pool_open_keys(&p->keys, p, &p->now) == 0) {
 		serve(p);
 		code = 0;
 	}
