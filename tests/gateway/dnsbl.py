@@ -2,6 +2,9 @@
 
 import contextlib
 import re
+import socket
+
+from dnslib import DNSRecord
 
 import rdns
 from conftest import SANITIZED, wait_until
@@ -71,6 +74,7 @@ class Lists(LyingDns):
 
     def __init__(self, *names, default=rcode(NXDOMAIN)):
         super().__init__(default)
+        self.marks = set()
         self.healthy(*names)
 
     def healthy(self, *names):
@@ -89,9 +93,19 @@ class Lists(LyingDns):
                      text if callable(text) else txt(text), TXT)
 
     def sessions_asked(self, kind=None):
-        """The names that were asked for, but for the probe's."""
-        return [n for n in self.names(kind)
-                if not any(n.startswith(p) for p in POINT_NAMES)]
+        """The names that were asked for up to now, but for the probe's."""
+        self.drain()
+        return [n for n in self.names(kind) if n not in self.marks
+                and not any(n.startswith(p) for p in POINT_NAMES)]
+
+    def drain(self):
+        """Until all that was sent is read: what we send is behind it."""
+        mark = f"mark-{len(self.marks)}.invalid"
+        self.marks.add(mark)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("127.0.0.1", self.port))
+            s.send(DNSRecord.question(mark).pack())
+            wait_until(lambda: mark in self.names(), what="the mark")
 
     def probes_asked(self, name):
         """The questions of the probe to this list."""

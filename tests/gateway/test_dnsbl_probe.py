@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import lying_dns as lie
-from conftest import (SANITIZED, USER, free_port, is_free,
-                      wait_until)
-from dnsbl import (CLEAN, LISTED, Lists, asking, has, listed, question, refusals,
-                   wait_probed, zone, zone_events)
+from conftest import SANITIZED, USER, free_port, is_free, wait_until
+from dnsbl import (CLEAN, LISTED, PAUSE, Lists, asking, has, listed,
+                   question, refusals, wait_probed, zone, zone_events)
 from lying_dns import A, NXDOMAIN, address, rcode, silent
 from proc import alive, children, has_ipv6, kill, status, title
 from rbldnsd import Rbldnsd
@@ -372,7 +371,7 @@ def test_lies_to_the_helper():
             if k not in (*FLOODS, "too late")]
     rows += [(lambda inner, what=what: what,
               "unknown" if states == "unknown" else "any")
-             for what, states, _ in ALONE.values()]
+             for k, (what, states, _) in ALONE.items() if k != "60000 octets"]
     names = {f"b{i}.test": row for i, row in enumerate(rows)}
     with Lists() as dns:
         for n, (spoil, _) in names.items():
@@ -585,5 +584,5 @@ def test_a_surge_of_an_allow_list():
             g.wait_event("zone", zone=AL, state="surge")
             time.sleep(0.2)
             assert not zone_events(g, AL, state="out")
-            assert listed(session(g, ME)) == {AL: "127.0.0.2"}
-            assert not refusals(session(g, ME))
+            got = session(g, ME, pause=PAUSE)
+            assert listed(got) == {AL: "127.0.0.2"} and not refusals(got)
