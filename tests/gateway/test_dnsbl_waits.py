@@ -7,7 +7,8 @@ import pytest
 
 from conftest import SANITIZED
 from dnsbl import TXT, Lists, asking, listed, refusals, section, zone
-from lying_dns import A, NXDOMAIN, PTR, address, delayed, ptr, rcode, silent
+from lying_dns import (A, NXDOMAIN, PTR, SERVFAIL, address, delayed, ptr,
+                       rcode, silent)
 from proc import quiet
 from rdns import (FOREIGN, MESSAGE, OURS, code, session, session_state)
 
@@ -106,6 +107,18 @@ def test_zones_that_cannot_change_the_verdict(dns, threshold, answers):
         got = session(g, ME)
         refused = threshold == 1
         assert code(got.rcpt[0], "550 5.7.1" if refused else "250 2.1.5")
+        assert got.mail_ms + got.rcpt_ms[0] < 3 * SLACK
+
+
+@pytest.mark.parametrize("unknown, want", [("pass", "250"),
+                                           ("defer", "450 4.4.3")])
+def test_an_answer_that_cannot_make_the_unknown_known(dns, unknown, want):
+    """One list has failed; the other decides neither way."""
+    say(dns, one=rcode(SERVFAIL), two=(SLOW, YES))
+    with asking(dns.address, zones=[zone(ONE, weight=2), TWO], threshold=2,
+                unknown=unknown, deadline=3000) as g:
+        got = session(g, ME)
+        assert got.rcpt[0].startswith(want)
         assert got.mail_ms + got.rcpt_ms[0] < 3 * SLACK
 
 
