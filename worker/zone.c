@@ -160,7 +160,8 @@ zone_reply(const struct zone *z, const struct dns_answer *a, uint32_t *reply)
 			r = ZONE_LISTED;
 		}
 	}
-	return r;
+	/* Nobody knows what the addresses that were not kept would say. */
+	return r == ZONE_CLEAN && a->more ? ZONE_UNKNOWN : r;
 }
 
 const char *

@@ -55,7 +55,8 @@ int zone_name_question(char out[NAME_TEXT_MAX], const struct zone *,
 /*
  * What the zone says. *reply, in host order, is the address that counts: of a
  * listing the first that does, of an error the first that is one; else 0. An
- * error among the addresses spoils all of them.
+ * error among the addresses spoils all of them; addresses that were not kept
+ * make what is no listing unknown.
  */
 enum zone_reply
 zone_reply(const struct zone *, const struct dns_answer *, uint32_t *reply);

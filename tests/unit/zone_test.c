@@ -403,6 +403,15 @@ test_full_answer(void **state)
 	addr_parse(&a.addrs[DNS_ADDRS - 1], "127.0.0.1");
 	assert_int_equal(zone_reply(&any, &a, &reply), ZONE_ERROR);
 	assert_int_equal(reply, number_of("127.0.0.1"));
+
+	/* What was not kept could be a listing, unless one is there. */
+	for (i = 0; i < DNS_ADDRS; i++)
+		addr_parse(&a.addrs[i], "127.0.0.99");
+	assert_int_equal(zone_reply(&by_range, &a, &reply), ZONE_CLEAN);
+	a.more = true;
+	assert_int_equal(zone_reply(&by_range, &a, &reply), ZONE_UNKNOWN);
+	addr_parse(&a.addrs[0], "127.0.0.2");
+	assert_int_equal(zone_reply(&by_range, &a, &reply), ZONE_LISTED);
 }
 
 static const struct {
