@@ -274,7 +274,10 @@ admit_forget(struct session *s)
 void
 admit_begin(struct session *s)
 {
-	/* DNS is not asked before it is known that it matters. */
+	/*
+	 * DNS is not asked before it is known that it matters. What is decided
+	 * without it is not judged again.
+	 */
 	s->peer.rdns = &rdns_asked;
 	s->peer.dnsbl = &dnsbl_asked;
 	s->undecided = ROWS_ALL;
@@ -285,7 +288,6 @@ admit_begin(struct session *s)
 	} else {
 		ask_dns(s);
 	}
-	s->undecided = ROWS_ALL;
 }
 
 const struct finding *
