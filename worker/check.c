@@ -89,6 +89,17 @@ reason_entry(struct reason *why, const struct settings *set,
 }
 
 enum verdict
+reason_refusal(struct reason *why, const struct settings *set,
+    const struct list_entry *entry)
+{
+	bool reject = entry->action == ACT_REJECT;
+
+	why->status = reject ? "5.7.1" : "4.7.1";
+	reason_entry(why, set, entry);
+	return reject ? V_REJECT : V_DEFER;
+}
+
+enum verdict
 reason_damaged(struct reason *why)
 {
 	why->code = "list-unknown";

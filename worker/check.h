@@ -148,6 +148,9 @@ enum verdict check_recipient(const struct peer *, const struct settings *,
  */
 void reason_entry(struct reason *, const struct settings *,
     const struct list_entry *);
+/* The same for an entry that rejects or defers. Returns which of them. */
+enum verdict reason_refusal(struct reason *, const struct settings *,
+    const struct list_entry *);
 /* For the tests: a list cannot be read. Returns V_UNKNOWN. */
 enum verdict reason_damaged(struct reason *);
 

@@ -116,15 +116,11 @@ static enum verdict
 by_entry(const struct settings *set, struct reason *why,
     const struct list_entry *entry)
 {
-	bool reject = entry->action == ACT_REJECT;
-
 	if (entry->action == ACT_ALLOW)
 		return V_NEXT;
 	why->code = "helo-list";
-	why->status = reject ? "5.7.1" : "4.7.1";
 	why->text = "your HELO name is refused here";
-	reason_entry(why, set, entry);
-	return reject ? V_REJECT : V_DEFER;
+	return reason_refusal(why, set, entry);
 }
 
 enum verdict

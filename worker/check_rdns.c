@@ -122,13 +122,9 @@ static enum verdict
 entry_refuses(struct reason *why, const struct settings *set,
     const struct list_entry *entry)
 {
-	bool reject = entry->action == ACT_REJECT;
-
 	why->code = "rdns-list";
-	why->status = reject ? "5.7.1" : "4.7.1";
 	why->text = "the name of your address is refused here";
-	reason_entry(why, set, entry);
-	return reject ? V_REJECT : V_DEFER;
+	return reason_refusal(why, set, entry);
 }
 
 static bool

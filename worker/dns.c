@@ -484,6 +484,18 @@ ask(struct dns *d, const unsigned char *dn, int type, dns_parse_fn *parser,
 	return 0;
 }
 
+/* About a name that stands as text. */
+static int
+ask_name(struct dns *d, const char *name, int type, dns_parse_fn *parser,
+    dns_done *done, void *arg)
+{
+	unsigned char dn[DNS_MAXDN];
+
+	if (dns_sptodn(name, dn, sizeof(dn)) <= 0)
+		return -1;
+	return ask(d, dn, type, parser, done, arg);
+}
+
 int
 dns_ask_names(struct dns *d, const struct addr *a, dns_done *done, void *arg)
 {
@@ -506,32 +518,21 @@ int
 dns_ask_addrs(struct dns *d, const char *name, int family, dns_done *done,
     void *arg)
 {
-	unsigned char dn[DNS_MAXDN];
-
-	if (dns_sptodn(name, dn, sizeof(dn)) <= 0)
-		return -1;
-	return family == 4 ? ask(d, dn, DNS_T_A, parse_a, done, arg) :
-			     ask(d, dn, DNS_T_AAAA, parse_aaaa, done, arg);
+	return family == 4 ?
+	    ask_name(d, name, DNS_T_A, parse_a, done, arg) :
+	    ask_name(d, name, DNS_T_AAAA, parse_aaaa, done, arg);
 }
 
 int
 dns_ask_mx(struct dns *d, const char *name, dns_done *done, void *arg)
 {
-	unsigned char dn[DNS_MAXDN];
-
-	if (dns_sptodn(name, dn, sizeof(dn)) <= 0)
-		return -1;
-	return ask(d, dn, DNS_T_MX, parse_mx, done, arg);
+	return ask_name(d, name, DNS_T_MX, parse_mx, done, arg);
 }
 
 int
 dns_ask_text(struct dns *d, const char *name, dns_done *done, void *arg)
 {
-	unsigned char dn[DNS_MAXDN];
-
-	if (dns_sptodn(name, dn, sizeof(dn)) <= 0)
-		return -1;
-	return ask(d, dn, DNS_T_TXT, parse_txt, done, arg);
+	return ask_name(d, name, DNS_T_TXT, parse_txt, done, arg);
 }
 
 void
