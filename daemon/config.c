@@ -354,6 +354,8 @@ base_of(struct settings *set, enum config_base base, unsigned k)
 	switch (base) {
 	case BASE_LISTENER:
 		return &set->listeners[k];
+	case BASE_HOP:
+		return &set->next_hops[k];
 	case BASE_ZONE:
 		return &set->zones[k];
 	case BASE_SETTINGS:
@@ -410,10 +412,17 @@ static void
 make_sections(struct loader *l)
 {
 	struct settings *set = l->set;
+	size_t i;
 
 	set->zones = make_places(l, "dnsbl", sizeof(*set->zones), &set->nzones);
 	set->listeners = make_places(l, "listener", sizeof(*set->listeners),
 	    &set->nlisteners);
+	set->next_hops = make_places(l, "next_hop", sizeof(*set->next_hops),
+	    &set->nnext_hops);
+	for (i = 0; i < config_nrows; i++)
+		if (config_row_base(&config_rows[i]) == BASE_HOP &&
+		    config_rows[i].at != ROW_NOWHERE)
+			load_default(l, &set->any_hop, &config_rows[i]);
 }
 
 /* -------------------------------------------------------- several together */
@@ -553,12 +562,31 @@ check_zone(struct loader *l, const struct scan_item *it, struct zone *z)
 			    buf);
 }
 
+static void
+check_hop(struct loader *l, const struct scan_item *it, struct next_hop *hop)
+{
+	char name[TARGET_TEXT_MAX], buf[LABEL_MAX];
+	const struct next_hop *other;
+	const char *why;
+
+	label("next_hop", it->title, NULL, buf);
+	if (list_target_parse(name, it->title, &why) == -1) {
+		config_error(&l->log, it->line, "%s: %s", buf, why);
+		return;
+	}
+	hop->name = config_need(strdup(name));
+	for (other = l->set->next_hops; other < hop; other++)
+		if (other->name != NULL && strcmp(other->name, name) == 0)
+			config_error(&l->log, it->line, "%s is there twice",
+			    buf);
+}
+
 /* Each section that has a struct of its own, in the order of the file. */
 static void
 check_sections(struct loader *l)
 {
 	struct scan_item *it = l->scan.items;
-	size_t i, zone = 0, listener = 0;
+	size_t i, zone = 0, listener = 0, hop = 0;
 	enum config_base base;
 
 	for (i = 0; i < l->scan.nitems; i++, it++) {
@@ -569,6 +597,8 @@ check_sections(struct loader *l)
 			check_zone(l, it, &l->set->zones[zone++]);
 		if (base == BASE_LISTENER && listener < l->set->nlisteners)
 			check_listener(l, it, &l->set->listeners[listener++]);
+		if (base == BASE_HOP && hop < l->set->nnext_hops)
+			check_hop(l, it, &l->set->next_hops[hop++]);
 	}
 	if (l->set->nzones > ZONES_MAX)
 		config_error(&l->log, 0, "more than %d sections dnsbl",
@@ -689,6 +719,9 @@ settings_free(struct settings *set)
 	for (i = 0; i < set->nlisteners; i++)
 		free(set->listeners[i].at.text);
 	free(set->listeners);
+	for (i = 0; i < set->nnext_hops; i++)
+		free(set->next_hops[i].name);
+	free(set->next_hops);
 	for (i = 0; i < set->nlisten; i++)
 		free(set->listen[i].text);
 	free(set->listen);

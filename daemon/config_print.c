@@ -238,6 +238,9 @@ config_print(const struct settings *set, FILE *f)
 		if (set->listeners[i].used)
 			print_section(f, "listener", set->listeners[i].at.text,
 			    BASE_LISTENER, &set->listeners[i]);
+	for (i = 0; i < set->nnext_hops; i++)
+		print_section(f, "next_hop", set->next_hops[i].name, BASE_HOP,
+		    &set->next_hops[i]);
 	for (i = 0; i < set->nzones; i++)
 		print_section(f, "dnsbl", set->zones[i].name, BASE_ZONE,
 		    &set->zones[i]);

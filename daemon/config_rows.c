@@ -11,6 +11,7 @@
 #define AT(field) offsetof(struct settings, field)
 #define IN(field) offsetof(struct zone, field)
 #define OF(field) offsetof(struct listener, field)
+#define TO(field) offsetof(struct next_hop, field)
 #define NOWHERE	  ROW_NOWHERE
 #define DAY	  86400
 #define INT_31	  INT32_MAX
@@ -200,12 +201,14 @@ const struct config_row config_rows[] = {
 	{ "dnsbl", NULL, "show_as", ROW_HOST, IN(show_as), NULL, 0, 0, NULL },
 	{ "dnsbl", NULL, "probe", ROW_PROBE, IN(probe), NULL, 0, 2, NULL },
 
+	{ "next_hop", NULL, "connections", ROW_INT, TO(connections),
+	    "20", 1, 16384, NULL },
+	{ "next_hop", NULL, "keep_secs", ROW_INT, TO(keep_secs),
+	    "5", 0, 300, NULL },
+
 	/* Without effect in this version. */
 	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,
 	    NULL, 0, 256, NULL },
-	{ "next_hop", NULL, "connections", ROW_INT, NOWHERE,
-	    NULL, 1, 16384, NULL },
-	{ "next_hop", NULL, "keep_secs", ROW_INT, NOWHERE, NULL, 0, DAY, NULL },
 	{ "next_hop", NULL, "tls", ROW_TEXT, NOWHERE, NULL, 0, 0, NULL },
 	{ "next_hop", NULL, "client", ROW_WORD, NOWHERE, NULL, 0, 0, clients },
 };
@@ -222,7 +225,7 @@ const struct config_section config_sections[] = {
 	{ "tls", false, BASE_SETTINGS },
 	{ "listener", true, BASE_LISTENER },
 	{ "dnsbl", true, BASE_ZONE },
-	{ "next_hop", true, BASE_SETTINGS },
+	{ "next_hop", true, BASE_HOP },
 };
 const size_t config_nsections = sizeof(config_sections) /
     sizeof(config_sections[0]);

@@ -51,6 +51,7 @@ struct config_row {
 enum config_base {
 	BASE_SETTINGS, /* struct settings */
 	BASE_LISTENER, /* a struct listener for each section */
+	BASE_HOP,      /* a struct next_hop for each section */
 	BASE_ZONE      /* a struct zone for each section */
 };
 

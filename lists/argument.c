@@ -144,22 +144,47 @@ argument_parse(char out[SOURCE_ARG_MAX + 1], enum list_action action,
 }
 
 int
-list_target(const char *target, struct addr *a, uint16_t *port)
+list_target_parse(char out[TARGET_TEXT_MAX], const char *text, const char **why)
 {
-	char buf[ADDR_TEXT_MAX];
-	const char *end;
-	int n;
+	char stored[SOURCE_ARG_MAX + 1];
 
-	if (target[0] == '[')
-		end = strchr(++target, ']');
-	else
-		end = strchr(target, ':');
-	if (end == NULL || (size_t)(end - target) >= sizeof(buf))
+	if (parse_smtp(stored, text, strlen(text), why) == -1)
 		return -1;
-	strlcpy(buf, target, (size_t)(end - target) + 1);
-	end += *end == ']';
-	if (*end == '\0' || (n = parse_port(end, strlen(end))) <= 0)
-		return -1;
-	*port = (uint16_t)n;
-	return addr_parse(a, buf);
+	strlcpy(out, stored, TARGET_TEXT_MAX);
+	return 0;
+}
+
+/* The port behind text, which is read up to *end. 0, or -1. */
+static int
+stored_port(struct list_target *t, const char *text, size_t len)
+{
+	int port = len > 0 ? parse_port(text, len) : -1;
+
+	t->port = (uint16_t)port;
+	return port > 0 ? 0 : -1;
+}
+
+const char *
+list_target(struct list_target *t, const char *argument)
+{
+	size_t n, len = strcspn(argument, ",|");
+	bool brackets = argument[0] == '[';
+	char host[ADDR_TEXT_MAX];
+
+	if (len >= sizeof(t->text))
+		return NULL;
+	memcpy(t->text, argument, len);
+	t->text[len] = '\0';
+	t->joint = argument[len];
+	n = strcspn(t->text + brackets, brackets ? "]" : ":");
+	if (n >= sizeof(host))
+		return NULL;
+	memcpy(host, t->text + brackets, n);
+	host[n] = '\0';
+	if (brackets)
+		n += t->text[n + 1] == ']' ? 2 : 1;
+	if (stored_port(t, t->text + n, len - n) == -1 ||
+	    addr_parse(&t->addr, host) == -1)
+		return NULL;
+	return argument + len + (t->joint != '\0');
 }

@@ -362,16 +362,16 @@ guard_hops(const struct guard *g, const struct bans bans[2])
 	const struct source *s = g->lists[LIST_ROUTES];
 	const struct entry *e;
 	struct protected p = { .what = "next hop" };
-	struct addr a, seen[HOPS_SEEN];
-	uint16_t port;
+	struct addr seen[HOPS_SEEN];
+	struct list_target t;
 	unsigned n = 0;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (e->action != ACT_SMTP || !is_live(g, e) ||
-		    list_target(e->argument, &a, &port) == -1 ||
-		    was_seen(seen, &n, &a))
+		    list_target(&t, e->argument) == NULL ||
+		    was_seen(seen, &n, &t.addr))
 			continue;
-		p.prefix = whole_address(&a);
+		p.prefix = whole_address(&t.addr);
 		p.file = e->file;
 		p.line = e->line;
 		guard_protected(g, bans, &p);
@@ -542,13 +542,12 @@ guard_loops(const struct guard *g)
 {
 	const struct source *s = g->lists[LIST_ROUTES];
 	const struct entry *e;
-	struct addr a;
-	uint16_t port;
+	struct list_target t;
 
 	for (e = s->entries; e < s->entries + s->n; e++)
 		if (e->action == ACT_SMTP && is_live(g, e) &&
-		    list_target(e->argument, &a, &port) == 0 &&
-		    is_ours(g, &a, port))
+		    list_target(&t, e->argument) != NULL &&
+		    is_ours(g, &t.addr, t.port))
 			report_error(g->report, e->file, e->line,
 			    "smtp:%s leads to the gateway itself " OVERRIDE,
 			    e->argument);

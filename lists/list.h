@@ -295,11 +295,28 @@ enum list_found list_find_name(const struct generation *, enum list_id,
 enum list_found list_find_mailbox(const struct generation *, enum list_id,
     const char *local, const char *domain, int64_t now, struct list_entry *);
 
+#define TARGET_TEXT_MAX 264 /* a name and a port, or a socket's path */
+
+/* One next hop of a route's argument, as it is stored. */
+struct list_target {
+	char text[TARGET_TEXT_MAX]; /* "192.0.2.1:25", "[2001:db8::1]:25" */
+	struct addr addr;
+	uint16_t port;
+	char joint; /* between it and the next one; NUL: it is the last */
+};
+
 /*
- * Take apart the argument of an smtp route as it is stored, "address:port" or
- * "[IPv6]:port". 0, or -1: it is none that the compiler has written.
+ * Check a next hop as it is written and put it down as it is stored, with its
+ * port. 0, or -1 with what is wrong.
  */
-int list_target(const char *argument, struct addr *, uint16_t *port);
+int list_target_parse(char out[TARGET_TEXT_MAX], const char *text,
+    const char **why);
+
+/*
+ * Take the first next hop off an argument; what is left of it is returned.
+ * NULL: it is none that the compiler has written.
+ */
+const char *list_target(struct list_target *, const char *argument);
 
 /*
  * Find KEY as an administrator writes it in list id (lictor-query): an

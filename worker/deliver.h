@@ -15,6 +15,7 @@
 #include "worker/route.h"
 
 struct clients;
+struct hop;
 struct settings;
 struct waiting;
 struct spool;
@@ -71,8 +72,9 @@ struct delivery {
 	struct waiting *waiting;
 	struct envelope *env;
 	const char *ref;
+	struct hop *hop;     /* the worker's connection to a next hop */
 	struct route route;  /* of the first recipient */
-	void *state;	     /* the way's own, NULL when there is none */
+	void *state;	     /* Maildirs only; NULL: there is none */
 	int64_t deadline_ms; /* of the session; past the dot there is none */
 };
 

@@ -143,13 +143,13 @@ maildir_recipient(struct delivery *d, const struct route *route,
 	(void)rcpt; /* the route says where its mail goes */
 	(void)params;
 	if (m == NULL && (m = calloc(1, sizeof(*m))) == NULL) {
-		answer_errno(a, ENOMEM, route->path);
+		answer_errno(a, ENOMEM, route_argument(route));
 		return;
 	}
 	d->state = m;
 	answer_is(a, HOP_OK, 250, "2.1.5", "recipient ok");
 	for (i = 0; i < m->n; i++)
-		if (strcmp(m->targets[i].path, route->path) == 0)
+		if (strcmp(m->targets[i].path, route_argument(route)) == 0)
 			return;
 	if (m->n == TARGETS) {
 		answer_is(a, HOP_TROUBLE, 452, "4.5.3",
@@ -157,7 +157,7 @@ maildir_recipient(struct delivery *d, const struct route *route,
 		return;
 	}
 	t = &m->targets[m->n];
-	strlcpy(t->path, route->path, sizeof(t->path));
+	strlcpy(t->path, route_argument(route), sizeof(t->path));
 	t->fd = -1;
 	if ((t->dirfd = open_maildir(t->path)) == -1)
 		answer_errno(a, errno, t->path);

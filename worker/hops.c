@@ -1,7 +1,8 @@
 /*
- * A word is 56 bits of the hop's hash and 8 of keywords; 0 is free. A hop's
- * word stands within PROBES of its place. Where all of these are others', it
- * takes the first: a note may be forgotten, but none is another hop's.
+ * A note's word is 56 bits of the hop's hash and 8 of keywords; 0 is free. A
+ * hop's note stands within PROBES of its place. Where all of these are
+ * others', it takes the first that nobody holds a connection by: a note may be
+ * forgotten, but none is another hop's.
  */
 #include <string.h>
 
@@ -9,9 +10,10 @@
 #include "worker/slot.h"
 
 #define PROBES	     8
+#define NOTED	     ((uint64_t)64) /* in the word of every note */
 #define KEYWORD_MASK ((uint64_t)0xff)
 #define FNV_PRIME    0x100000001b3u
-#define HOP_TEXT_MAX (ADDR_TEXT_MAX + 8)
+#define HOP_TEXT_MAX (TARGET_TEXT_MAX + 8)
 
 static uint64_t
 stir(uint64_t h, const void *p, size_t len)
@@ -25,58 +27,79 @@ stir(uint64_t h, const void *p, size_t len)
 
 /* The hop's hash, the keywords' place in the word empty. */
 static uint64_t
-hash(const struct clients *c, const struct addr *a, uint16_t port)
+hash(const struct clients *c, const char *hop)
 {
-	uint64_t h = c->secret[0];
+	uint64_t h = stir(c->secret[0], hop, strlen(hop));
 
-	h = stir(h, &a->family, sizeof(a->family));
-	h = stir(h, a->bytes, a->family == 4 ? 4 : 16);
-	h = stir(h, &port, sizeof(port));
 	return stir(h, c->secret, sizeof(c->secret)) & ~KEYWORD_MASK;
 }
 
 static unsigned
 place(uint64_t h, unsigned i)
 {
-	return (unsigned)((h >> 32) + i) % HOP_WORDS;
+	return (unsigned)((h >> 32) + i) % HOP_NOTES;
+}
+
+static bool
+is_of(uint64_t word, uint64_t h)
+{
+	return word != 0 && (word & ~KEYWORD_MASK) == h;
+}
+
+/* The note of a hop; where there is none, it is made. NULL: no room. */
+static struct hop_note *
+take(struct clients *c, uint64_t h)
+{
+	struct hop_note *n, *spare = NULL;
+	uint64_t w;
+	unsigned i;
+
+	for (i = 0; i < PROBES; i++) {
+		n = &c->hops[place(h, i)];
+		w = 0;
+		if (is_of(atomic_load(&n->word), h) ||
+		    atomic_compare_exchange_strong(&n->word, &w, h | NOTED) ||
+		    is_of(w, h))
+			return n;
+		if (spare == NULL && atomic_load(&n->held) == 0 &&
+		    atomic_load(&n->wanted) == 0)
+			spare = n;
+	}
+	if (spare != NULL) {
+		atomic_store(&spare->word, h | NOTED);
+		atomic_store(&spare->dead_ms, 0);
+	}
+	return spare;
 }
 
 void
-hops_note(struct clients *c, const struct addr *a, uint16_t port,
-    unsigned keywords)
+hops_note(struct clients *c, const char *hop, unsigned keywords)
 {
-	uint64_t h, w, note;
-	unsigned i;
+	struct hop_note *n;
+	uint64_t h;
 
 	if (c == NULL)
 		return;
-	h = hash(c, a, port);
-	note = h | HOP_KNOWN | keywords;
-	for (i = 0; i < PROBES; i++) {
-		w = atomic_load(&c->hops[place(h, i)]);
-		if ((w != 0 && (w & ~KEYWORD_MASK) != h) ||
-		    !atomic_compare_exchange_strong(&c->hops[place(h, i)], &w,
-			note))
-			continue;
-		return;
-	}
-	atomic_store(&c->hops[place(h, 0)], note);
+	h = hash(c, hop);
+	if ((n = take(c, h)) != NULL)
+		atomic_store(&n->word,
+		    h | NOTED | HOP_KNOWN | (keywords & HOP_NOTABLE));
 }
 
 /* Its keywords, or 0: it was never asked. */
 static unsigned
-look_up(const struct clients *c, const struct addr *a, uint16_t port)
+look_up(const struct clients *c, const char *hop)
 {
 	uint64_t h, w;
 	unsigned i;
 
 	if (c == NULL)
 		return 0;
-	h = hash(c, a, port);
+	h = hash(c, hop);
 	for (i = 0; i < PROBES; i++) {
-		w = atomic_load(&c->hops[place(h, i)]);
-		if (w != 0 && (w & ~KEYWORD_MASK) == h)
-			return (unsigned)(w & KEYWORD_MASK);
+		w = atomic_load(&c->hops[place(h, i)].word);
+		if (is_of(w, h))
+			return w & HOP_KNOWN ? (unsigned)(w & KEYWORD_MASK) : 0;
 	}
 	return 0;
 }
@@ -85,19 +108,18 @@ look_up(const struct clients *c, const struct addr *a, uint16_t port)
 static unsigned
 keywords_of(const struct clients *c, const char *text, size_t len)
 {
-	char target[HOP_TEXT_MAX];
-	struct addr a;
-	uint16_t port;
+	char hop[HOP_TEXT_MAX];
+	struct list_target target;
 
-	if (len >= sizeof(target))
+	if (len >= sizeof(hop))
 		return HOP_KNOWN; /* it has nothing: more than can be told */
-	memcpy(target, text, len);
-	target[len] = '\0';
-	if (strcmp(target, "maildir") == 0)
+	memcpy(hop, text, len);
+	hop[len] = '\0';
+	if (strcmp(hop, "maildir") == 0)
 		return HOP_KNOWN | HOP_UTF8;
-	if (list_target(target, &a, &port) == -1)
+	if (list_target(&target, hop) == NULL)
 		return HOP_KNOWN;
-	return look_up(c, &a, port);
+	return look_up(c, hop);
 }
 
 unsigned
@@ -108,8 +130,8 @@ hops_common(const struct clients *c, const char *hops)
 	size_t len;
 
 	for (; hops != NULL && *hops != '\0'; hops += len) {
-		hops += strspn(hops, " ");
-		len = strcspn(hops, " ");
+		hops += strspn(hops, " ,|");
+		len = strcspn(hops, " ,|");
 		if (len == 0 || (one = keywords_of(c, hops, len)) == 0)
 			continue;
 		known = true;

@@ -1,26 +1,28 @@
 /*
- * What next hops said to EHLO last, noted by all workers in the clients
- * mapping: a word for each address and port, kept while the master lives, so
- * that what we offer does not change with a hop's outage. A word that is lost
- * or a lie costs at most a 5.6.7 or a parameter that is not passed on.
+ * What is known of next hops, noted by all workers in the clients mapping: a
+ * note for each, by its text as routes have it, kept while the master lives,
+ * so that what we offer does not change with a hop's outage. A note that is
+ * lost or a lie costs at most a 5.6.7, a parameter that is not passed on or a
+ * 4xx.
  */
 #ifndef LICTOR_HOPS_H
 #define LICTOR_HOPS_H
 
 #include <stdint.h>
 
-#include "lists/list.h"
-
 struct clients;
 
-/* Keywords of a hop, and what we offer because of them. */
-#define HOP_DSN	  1
-#define HOP_UTF8  2
-#define HOP_KNOWN 128 /* it has been asked */
+/* What a hop said to EHLO; the first two are offered because of it. */
+#define HOP_DSN	       1
+#define HOP_UTF8       2
+#define HOP_PIPELINING 4
+#define HOP_8BIT       8
+#define HOP_SIZE       16
+#define HOP_KNOWN      128 /* it has been asked */
+#define HOP_NOTABLE    63  /* what a note has room for */
 
 /* Note the keywords of a hop; clients NULL: nowhere. */
-void hops_note(struct clients *, const struct addr *, uint16_t port,
-    unsigned keywords);
+void hops_note(struct clients *, const char *hop, unsigned keywords);
 
 /*
  * What all next hops have in common: HOP_DSN, HOP_UTF8. hops is the list of

@@ -9,10 +9,18 @@
 #include "worker/peer.h"
 #include "worker/route.h"
 
+const char *
+route_argument(const struct route *r)
+{
+	return strchr(r->text, ':') + 1;
+}
+
 static int
 from_entry(const struct list_entry *e, struct route *r)
 {
-	memset(r, 0, sizeof(*r));
+	struct list_target target;
+	const char *rest = e->argument;
+
 	r->scheme = e->action;
 	if (snprintf(r->text, sizeof(r->text), "%s:%s",
 		list_action_name(e->action),
@@ -20,13 +28,12 @@ from_entry(const struct list_entry *e, struct route *r)
 		return -1;
 	switch (e->action) {
 	case ACT_SMTP:
-		return list_target(e->argument, &r->addr, &r->port);
+		do
+			rest = list_target(&target, rest);
+		while (rest != NULL && *rest != '\0');
+		return rest == NULL ? -1 : 0;
 	case ACT_MAILDIR:
-		if (e->argument[0] != '/' ||
-		    strlcpy(r->path, e->argument, sizeof(r->path)) >=
-			sizeof(r->path))
-			return -1;
-		return 0;
+		return e->argument[0] == '/' ? 0 : -1;
 	default:
 		return -1;
 	}
@@ -51,6 +58,5 @@ route_same(const struct route *a, const struct route *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
-	return a->scheme == ACT_MAILDIR ||
-	    (addr_equal(&a->addr, &b->addr) && a->port == b->port);
+	return a->scheme == ACT_MAILDIR || strcmp(a->text, b->text) == 0;
 }

@@ -4,20 +4,21 @@
 #ifndef LICTOR_ROUTE_H
 #define LICTOR_ROUTE_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 
 #include "lists/list.h"
 
 struct mailbox;
 
+#define ROUTE_TEXT_MAX 280
+
 struct route {
-	enum list_action scheme; /* ACT_SMTP or ACT_MAILDIR */
-	struct addr addr;	 /* smtp */
-	uint16_t port;
-	char path[ROUTE_PATH_MAX]; /* maildir */
-	char text[280];		   /* for the log: "smtp:192.0.2.1:25" */
+	enum list_action scheme;   /* ACT_SMTP or ACT_MAILDIR */
+	char text[ROUTE_TEXT_MAX]; /* for the log: "smtp:192.0.2.1:25" */
 };
+
+/* What stands behind the scheme: next hops, or the path of a Maildir. */
+const char *route_argument(const struct route *);
 
 /*
  * Find the route of a recipient. LIST_NONE: there is none; LIST_DAMAGED: not

@@ -211,6 +211,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->env.sender = "";
 	s->delivery.set = set;
 	s->delivery.clients = s->clients;
+	s->delivery.hop = s->hop;
 	s->delivery.waiting = &s->waiting;
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;

@@ -22,6 +22,7 @@
 
 struct clients;
 struct generation;
+struct hop;
 struct logline;
 struct slot;
 struct spool;
@@ -55,6 +56,7 @@ struct session {
 	void (*left)(void *);	 /* called once when the worker is to leave */
 	void *left_arg;
 	struct tls_context *tls_context; /* NULL: there is none */
+	struct hop *hop;		 /* what may lead to a next hop */
 	int keys;			 /* the channel to the keys helper */
 
 	/* Given for every client: what its listener has. */

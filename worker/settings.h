@@ -138,6 +138,13 @@ struct listener {
 	enum tls_level tls;
 };
 
+/* What holds for one next hop: a section next_hop. */
+struct next_hop {
+	char *name;	 /* as routes have it: "192.0.2.1:25"; NULL: any */
+	int connections; /* of all workers together */
+	int keep_secs;	 /* a connection that nobody uses is kept so long */
+};
+
 struct settings {
 	char *path; /* of the configuration file */
 	char *hostname;
@@ -199,6 +206,10 @@ struct settings {
 
 	struct listener *listeners; /* sections, in the order of the file */
 	size_t nlisteners;
+
+	struct next_hop *next_hops; /* sections, in the order of the file */
+	size_t nnext_hops;
+	struct next_hop any_hop; /* where there is no section for it */
 
 	struct test_settings tests[TEST_COUNT];
 	char *texts[LIST_COUNT]; /* of refusals by entries without a text; NULL

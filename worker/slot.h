@@ -82,7 +82,15 @@ struct zone_load {
 #define CLIENT_BUCKET_WORDS 8
 #define CLIENT_COUNT_BITS   16
 
-#define HOP_WORDS 1024 /* next hops, see worker/hops.c */
+/* What is known of one next hop, see worker/hops.c. */
+struct hop_note {
+	_Atomic uint64_t word;	 /* whose note it is, and the hop's keywords */
+	_Atomic int64_t dead_ms; /* monotonic: not to be tried before; or 0 */
+	_Atomic uint32_t held;	 /* connections of all workers to it */
+	_Atomic uint32_t wanted; /* workers that wait for one */
+};
+
+#define HOP_NOTES 1024
 
 /*
  * Rates of clients: a word is 20 bits of the key and 44 bits of time, the one
@@ -98,7 +106,7 @@ struct clients {
 	_Alignas(
 	    64) _Atomic uint64_t rates[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
 	struct zone_load zones[ZONE_ENTRIES];
-	_Atomic uint64_t hops[HOP_WORDS];
+	struct hop_note hops[HOP_NOTES];
 };
 
 /* Where slot number i lies in the mapping of all slots. */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "worker/clients.h"
+#include "worker/hop.h"
 #include "worker/log.h"
 #include "worker/sandbox.h"
 #include "worker/session.h"
@@ -39,6 +40,7 @@ struct worker {
 	struct spool spool;
 	struct dns_servers servers;
 	struct session session;
+	struct hop hop;
 };
 
 /* ------------------------------------------------------------ the way in */
@@ -353,6 +355,7 @@ worker_main(const struct worker_start *given)
 	w->session.clients = given->clients;
 	w->session.tls_context = given->tls_context;
 	w->session.keys = given->keys;
+	w->session.hop = &w->hop;
 	w->session.dnsbl.set = given->settings;
 	w->session.dnsbl.state = given->state;
 	w->session.dnsbl.clients = given->clients;

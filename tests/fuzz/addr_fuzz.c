@@ -32,7 +32,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *why;
 	struct prefix p;
 	struct addr a;
-	uint16_t port;
+	struct list_target target;
 	bool hostbits;
 	int64_t t;
 	int i;
@@ -52,7 +52,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (i = 0; i < ACT_COUNT; i++)
 		argument_parse(argument, (enum list_action)i, text, size, &why);
-	list_target(text, &a, &port);
+	list_target(&target, text);
+	list_target_parse(target.text, text, &why);
 	if (memchr(data, '\0', size) == NULL)
 		for (i = 0; i < LIST_COUNT; i++)
 			round_trip((enum list_id)i, text, size);

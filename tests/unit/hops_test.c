@@ -30,15 +30,6 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-note(const char *text, uint16_t port, unsigned keywords)
-{
-	struct addr a;
-
-	assert_int_equal(addr_parse(&a, text), 0);
-	hops_note(c, &a, port, keywords);
-}
-
 static const struct {
 	const char *hops;
 	unsigned common;
@@ -79,13 +70,13 @@ test_rows(void **state)
 	size_t i;
 
 	(void)state;
-	note("192.0.2.1", 25, BOTH);
-	note("192.0.2.1", 2525, HOP_UTF8);
-	note("192.0.2.2", 25, HOP_DSN);
-	note("192.0.2.3", 25, HOP_UTF8);
-	note("192.0.2.4", 25, 0);
-	note("2001:db8::1", 25, BOTH);
-	note("2001:db8::2", 25, HOP_UTF8);
+	hops_note(c, "192.0.2.1:25", BOTH);
+	hops_note(c, "192.0.2.1:2525", HOP_UTF8);
+	hops_note(c, "192.0.2.2:25", HOP_DSN);
+	hops_note(c, "192.0.2.3:25", HOP_UTF8);
+	hops_note(c, "192.0.2.4:25", 0);
+	hops_note(c, "[2001:db8::1]:25", BOTH);
+	hops_note(c, "[2001:db8::2]:25", HOP_UTF8);
 	for (i = 0; i < NITEMS(rows); i++)
 		if (hops_common(c, rows[i].hops) != rows[i].common)
 			fail_msg("%s: %u", rows[i].hops,
@@ -98,12 +89,12 @@ static void
 test_the_last_word(void **state)
 {
 	(void)state;
-	note("192.0.2.1", 25, BOTH);
-	note("192.0.2.1", 25, HOP_DSN);
+	hops_note(c, "192.0.2.1:25", BOTH);
+	hops_note(c, "192.0.2.1:25", HOP_DSN);
 	assert_int_equal(hops_common(c, "192.0.2.1:25"), HOP_DSN);
-	note("192.0.2.1", 25, BOTH);
+	hops_note(c, "192.0.2.1:25", BOTH);
 	assert_int_equal(hops_common(c, "192.0.2.1:25"), BOTH);
-	hops_note(NULL, &(struct addr){ 0 }, 25, 0); /* nowhere to note it */
+	hops_note(NULL, "192.0.2.1:25", 0); /* nowhere to note it */
 }
 
 /* With far more hops than there is room for, no note is of another hop. */
@@ -114,19 +105,19 @@ test_a_full_table(void **state)
 	unsigned i, known = 0, common;
 
 	(void)state;
-	for (i = 0; i < 8 * HOP_WORDS; i++) {
-		snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
-		note(text, 25, i % 2 == 0 ? HOP_DSN : HOP_UTF8);
+	for (i = 0; i < 8 * HOP_NOTES; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.%u:25", i / 256, i % 256);
+		hops_note(c, text, i % 2 == 0 ? HOP_DSN : HOP_UTF8);
 	}
-	for (i = 0; i < 8 * HOP_WORDS; i++) {
+	for (i = 0; i < 8 * HOP_NOTES; i++) {
 		snprintf(text, sizeof(text), "10.0.%u.%u:25", i / 256, i % 256);
 		common = hops_common(c, text);
 		known += common != 0;
 		assert_true(
 		    common == 0 || common == (i % 2 == 0 ? HOP_DSN : HOP_UTF8));
 	}
-	assert_in_range(known, HOP_WORDS / 2, HOP_WORDS);
-	note("192.0.2.1", 25, BOTH); /* and a new one is always taken */
+	assert_in_range(known, HOP_NOTES / 2, HOP_NOTES);
+	hops_note(c, "192.0.2.1:25", BOTH); /* and a new one is always taken */
 	assert_int_equal(hops_common(c, "192.0.2.1:25"), BOTH);
 }
 

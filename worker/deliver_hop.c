@@ -1,0 +1,372 @@
+/*
+ * The transaction with a next hop. A message is begun only when it is
+ * complete.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/deliver_hop.h"
+#include "worker/hops.h"
+#include "worker/wait.h"
+
+#define MESSAGE_MS 300000 /* at least, from DATA to the dot */
+
+/* ------------------------------------------------------------- its answers */
+
+void
+hop_pass_on(struct hop *h, struct hop_answer *a, const char *what)
+{
+	struct hop_reply *r = &h->reply;
+
+	if (r->code / 100 == 2) {
+		answer_is(a, HOP_OK, 250, "2.0.0", r->text);
+	} else if (r->code / 100 == 3 || r->code == 421 ||
+	    (r->code >= 500 && r->code <= 504)) {
+		answer_trouble(a, "%s: %d %s", what, r->code, r->text);
+	} else {
+		answer_is(a, HOP_REFUSED, r->code,
+		    r->code < 500 ? "4.0.0" : "5.0.0",
+		    r->text[0] != '\0' ? r->text : "refused by the next hop");
+	}
+	if (r->status[0] != '\0' && a->result != HOP_TROUBLE)
+		snprintf(a->status, sizeof(a->status), "%s", r->status);
+	a->hop_code = r->code;
+	if (r->code == 421 || r->code / 100 == 3)
+		hop_lose(h, "%s: %d %s", what, r->code, r->text);
+}
+
+void
+hop_answer_lost(const struct hop *h, struct hop_answer *a)
+{
+	answer_trouble(a, "%s", h->why);
+}
+
+/* The next hop's word on a MAIL or RCPT that was said. True: it said yes. */
+static bool
+hear(struct hop *h, const char *what, struct hop_answer *a)
+{
+	if (hop_read(h, HOP_COMMAND_MS, NULL) == -1) {
+		hop_answer_lost(h, a);
+		return false;
+	}
+	hop_pass_on(h, a, what);
+	return a->result == HOP_OK;
+}
+
+/* Our own RSET: a hop that refuses it is of no use, and the client is told
+ * nothing of it. */
+static bool
+hear_reset(struct hop *h, struct hop_answer *a)
+{
+	if (hear(h, "RSET", a))
+		return true;
+	hop_lose(h, "RSET: %d %s", h->reply.code, h->reply.text);
+	hop_answer_lost(h, a);
+	return false;
+}
+
+/* ------------------------------------------------------- what it cannot do */
+
+/* Does this hop not know this kind of message? */
+static bool
+lacks_keyword(const struct delivery *d, const struct hop *h,
+    struct hop_answer *a)
+{
+	if (d->env->utf8 && !(h->keywords & HOP_UTF8)) {
+		answer_is(a, HOP_REFUSED, 550, "5.6.7",
+		    "the next hop does not take international mail");
+		return true;
+	}
+	if (d->env->eight_bit && !(h->keywords & HOP_8BIT)) {
+		answer_is(a, HOP_REFUSED, 550, "5.6.3",
+		    "the next hop does not take 8-bit messages");
+		return true;
+	}
+	return false;
+}
+
+/* What this hop is known not to be able to take. */
+static bool
+lacks(const struct delivery *d, const struct hop *h, struct hop_answer *a)
+{
+	if (lacks_keyword(d, h, a))
+		return true;
+	if (h->size > 0 && d->env->size > h->size) {
+		answer_is(a, HOP_REFUSED, 552, "5.3.4",
+		    "the message is larger than the next hop takes");
+		return true;
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------ MAIL and RCPT */
+
+static void
+say_mail(struct delivery *d, struct hop *h)
+{
+	char size[40] = "";
+
+	if ((h->keywords & HOP_SIZE) && d->env->size > 0)
+		snprintf(size, sizeof(size), " SIZE=%lld",
+		    (long long)d->env->size);
+	hop_command(h, "MAIL FROM:<%s>%s%s%s%s", d->env->sender, size,
+	    (h->keywords & HOP_8BIT) && d->env->eight_bit ? " BODY=8BITMIME" :
+							    "",
+	    d->env->utf8 ? " SMTPUTF8" : "",
+	    h->keywords & HOP_DSN ? d->env->params : "");
+}
+
+/*
+ * Say MAIL, behind the RSET that may be due. With PIPELINING nothing is waited
+ * for; else the answers are heard at once. False: the hop said no.
+ */
+static bool
+open_transaction(struct delivery *d, struct hop *h, struct hop_answer *a)
+{
+	bool pipelining = h->keywords & HOP_PIPELINING;
+
+	if (h->reset_due)
+		hop_command(h, "RSET");
+	if (h->reset_due && !pipelining && !hear_reset(h, a))
+		return false;
+	say_mail(d, h);
+	return pipelining || hear(h, "MAIL", a);
+}
+
+/* With PIPELINING: the answers to what open_transaction said. */
+static bool
+transaction_is_open(struct hop *h, struct hop_answer *a)
+{
+	if (!(h->keywords & HOP_PIPELINING))
+		return true;
+	if (h->reset_due && !hear_reset(h, a))
+		return false;
+	return hear(h, "MAIL", a);
+}
+
+static void
+say_rcpt(struct hop *h, const char *rcpt, const char *params)
+{
+	hop_command(h, "RCPT TO:<%s>%s", rcpt,
+	    h->keywords & HOP_DSN ? params : "");
+}
+
+/*
+ * Say MAIL, if it was not said yet, and RCPT for rcpt, in one write where the
+ * hop takes that. A hop that refuses MAIL refuses the recipient.
+ */
+static bool
+mail_and_rcpt(struct delivery *d, struct hop *h, const char *rcpt,
+    const char *params, struct hop_answer *a)
+{
+	struct hop_answer ignored;
+
+	if (h->mail_sent) {
+		say_rcpt(h, rcpt, params);
+	} else {
+		if (!open_transaction(d, h, a))
+			return false;
+		say_rcpt(h, rcpt, params);
+		h->mail_sent = transaction_is_open(h, a);
+		h->reset_due = false;
+	}
+	if (!hear(h, "RCPT", h->mail_sent ? a : &ignored) || !h->mail_sent)
+		return false;
+	h->nsent++;
+	return true;
+}
+
+/* -------------------------------------------------------------- the way there */
+
+/*
+ * Open a connection: to the place that took the recipients before, or else to
+ * the first of the route's that answers.
+ */
+static void
+connect_to_any(struct delivery *d, struct hop *h)
+{
+	struct place again = h->at;
+	struct places to;
+	size_t i;
+
+	h->fresh = true;
+	if (d->env->nrcpts > 0) {
+		hop_open(h, &again);
+		return;
+	}
+	if (where_find(&to, &d->route, h->why, sizeof(h->why)) == -1) {
+		h->failed = true;
+		return;
+	}
+	for (i = 0; i < to.n; i++) {
+		hop_close(h);
+		h->fresh = true;
+		hop_open(h, &to.item[i]);
+		if (!h->failed)
+			return;
+	}
+}
+
+/* Say again what was accepted before on another connection. */
+static bool
+replay(struct delivery *d, struct hop *h, struct hop_answer *a)
+{
+	const char *rcpt = d->env->rcpts;
+	int i;
+
+	for (i = 0; i < d->env->nrcpts; i++, rcpt = rcpt_next(rcpt)) {
+		if (i < h->nsent)
+			continue;
+		if (mail_and_rcpt(d, h, rcpt, rcpt_params(rcpt), a))
+			continue;
+		if (a->result == HOP_REFUSED)
+			answer_trouble(a, "said again, refused: %d %s",
+			    a->hop_code, a->text);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Bring the hop to where it has accepted the recipients of the envelope. One
+ * that refuses now what was accepted before is trouble for all.
+ */
+static bool
+catch_up(struct delivery *d, struct hop *h, struct hop_answer *a)
+{
+	if (!h->open) {
+		connect_to_any(d, h);
+		if (h->failed) {
+			hop_answer_lost(h, a);
+			return false;
+		}
+	}
+	if (d->env->nrcpts > 0 && !h->mail_sent && lacks_keyword(d, h, a)) {
+		answer_trouble(a, "back again, it lacks what it had");
+		return false;
+	}
+	if (!h->fresh && !h->mail_sent)
+		hop_expect_silence(h);
+	return replay(d, h, a);
+}
+
+/* May it be tried once more, on a new connection? */
+static bool
+try_again(struct hop *h, int attempt)
+{
+	bool was_fresh = h->fresh;
+
+	if (!h->failed)
+		return false;
+	hop_close(h);
+	return attempt == 0 && !was_fresh && !wait_hurried();
+}
+
+/* The worker's connection, in this session's service. */
+static struct hop *
+begin(struct delivery *d, int64_t until_ms)
+{
+	struct hop *h = d->hop;
+
+	h->waiting = d->waiting;
+	h->set = d->set;
+	h->clients = d->clients;
+	h->until_ms = until_ms;
+	h->fresh = false;
+	return h;
+}
+
+/* -------------------------------------------------------- the ops in common */
+
+void
+hop_recipient(struct delivery *d, const struct route *route, const char *rcpt,
+    const char *params, struct hop_answer *a)
+{
+	struct hop *h = begin(d, d->deadline_ms);
+	int attempt = 0;
+
+	(void)route; /* the same next hop as the first recipient's */
+	do {
+		if (catch_up(d, h, a) && !lacks(d, h, a))
+			mail_and_rcpt(d, h, rcpt, params, a);
+	} while (try_again(h, attempt++));
+}
+
+static void
+say_data(struct hop *h, struct hop_answer *a)
+{
+	hop_command(h, "DATA");
+	if (hop_read(h, HOP_COMMAND_MS, NULL) == -1) {
+		hop_answer_lost(h, a);
+	} else if ((h->in_data = h->reply.code == 354)) {
+		answer_is(a, HOP_OK, 250, "2.0.0", "");
+	} else if (h->reply.code / 100 != 2) {
+		hop_pass_on(h, a, "DATA");
+	} else {
+		hop_lose(h, "DATA: %d", h->reply.code);
+		hop_answer_lost(h, a);
+	}
+}
+
+void
+hop_data(struct delivery *d, struct hop_answer *a)
+{
+	int64_t least = clock_ms() + MESSAGE_MS;
+	struct hop *h;
+	int attempt = 0;
+
+	/* A client that took all of its time must not cost us its message. */
+	h = begin(d, d->deadline_ms > least ? d->deadline_ms : least);
+	do {
+		if (!catch_up(d, h, a))
+			continue;
+		if (lacks(d, h, a))
+			return;
+		say_data(h, a);
+	} while (try_again(h, attempt++));
+}
+
+int
+hop_write(struct delivery *d, const char *p, size_t len)
+{
+	hop_put(d->hop, p, len);
+	return d->hop->failed ? -1 : 0;
+}
+
+bool
+hop_dot(struct hop *h)
+{
+	hop_expect_silence(h);
+	hop_put(h, ".\r\n", 3);
+	hop_flush(h);
+	h->until_ms = INT64_MAX;
+	return !h->failed;
+}
+
+void
+hop_done(struct hop *h)
+{
+	h->mail_sent = h->in_data = false;
+	h->nsent = 0;
+	if (h->failed)
+		hop_close(h);
+}
+
+/* RSET goes out with the next MAIL, if one comes. */
+void
+hop_abort(struct delivery *d)
+{
+	struct hop *h = d->hop;
+
+	if (!h->open || !h->mail_sent)
+		return;
+	h->mail_sent = false;
+	h->reset_due = true;
+	h->nsent = 0;
+}
+
+void
+hop_leave(struct delivery *d)
+{
+	hop_quit(d->hop);
+}

@@ -1,0 +1,195 @@
+/*
+ * The octets of a connection to a next hop: gathered output, replies read with
+ * every length and time bounded, and the one way in which it fails.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/deliver.h"
+#include "worker/hop.h"
+#include "worker/wait.h"
+
+void
+hop_lose(struct hop *h, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (h->failed)
+		return;
+	h->failed = true;
+	va_start(ap, fmt);
+	vsnprintf(h->why, sizeof(h->why), fmt, ap);
+	va_end(ap);
+}
+
+void
+hop_close(struct hop *h)
+{
+	if (h->open) {
+		wait_set(h->waiting, WAIT_HOP, -1);
+		close(h->fd);
+	}
+	h->open = h->failed = h->fresh = false;
+	h->mail_sent = h->reset_due = h->in_data = false;
+	h->nsent = 0;
+	h->in_start = h->in_end = h->out_len = 0;
+}
+
+void
+hop_quit(struct hop *h)
+{
+	if (h->open && !h->failed && !h->in_data)
+		send(h->fd, "QUIT\r\n", 6, MSG_NOSIGNAL);
+	hop_close(h);
+}
+
+/* A time-out is the next hop's fault, a hurry is nobody's. */
+int
+hop_wait(struct hop *h, short events, int64_t deadline)
+{
+	switch (wait_for(h->waiting, WAIT_HOP, events, deadline)) {
+	case WAIT_READY:
+		return 0;
+	case WAIT_LATE:
+		hop_lose(h, "timed out");
+		return -1;
+	case WAIT_HURRIED:
+		hop_lose(h, "shutting down");
+		return -1;
+	}
+	return -1;
+}
+
+int64_t
+hop_patience(const struct hop *h, int64_t ms)
+{
+	int64_t at = clock_ms() + ms;
+
+	return at < h->until_ms ? at : h->until_ms;
+}
+
+static void
+send_all(struct hop *h, const char *p, size_t len)
+{
+	int64_t deadline = hop_patience(h, HOP_COMMAND_MS);
+	ssize_t n;
+
+	while (len > 0 && !h->failed) {
+		n = send(h->fd, p, len, MSG_NOSIGNAL);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		} else if (n == -1 && errno == EAGAIN) {
+			hop_wait(h, POLLOUT, deadline);
+		} else if (n == -1 && errno != EINTR) {
+			hop_lose(h, "sending: %s", strerror(errno));
+		}
+	}
+}
+
+void
+hop_flush(struct hop *h)
+{
+	if (h->out_len > 0)
+		send_all(h, h->out, h->out_len);
+	h->out_len = 0;
+}
+
+void
+hop_put(struct hop *h, const char *p, size_t len)
+{
+	if (h->out_len + len > sizeof(h->out))
+		hop_flush(h);
+	if (len > sizeof(h->out)) {
+		send_all(h, p, len);
+		return;
+	}
+	memcpy(h->out + h->out_len, p, len);
+	h->out_len += len;
+}
+
+void
+hop_command(struct hop *h, const char *fmt, ...)
+{
+	char line[MAILBOX_TEXT_MAX + PARAMS_MAX + 128];
+	va_list ap;
+	int n;
+
+	if (h->out_len == 0 && h->in_start < h->in_end)
+		hop_lose(h, "out of step: it spoke unasked");
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line) - 2, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(line) - 2)
+		abort(); /* addresses are bounded */
+	memcpy(line + n, "\r\n", 2);
+	hop_put(h, line, (size_t)n + 2);
+}
+
+void
+hop_expect_silence(struct hop *h)
+{
+	ssize_t n = 0;
+
+	if (h->failed)
+		return;
+	if (h->in_start == h->in_end) {
+		n = recv(h->fd, h->in, sizeof(h->in), MSG_DONTWAIT);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n == 0)
+			hop_lose(h, "closed the connection");
+		else if (n == -1)
+			hop_lose(h, "reading: %s", strerror(errno));
+	}
+	hop_lose(h, "out of step: it spoke unasked");
+}
+
+/* Read what there is into the empty buffer. */
+static void
+fill(struct hop *h, int64_t deadline)
+{
+	ssize_t n;
+
+	h->in_start = h->in_end = 0;
+	if (hop_wait(h, POLLIN, deadline) == -1)
+		return;
+	n = recv(h->fd, h->in, sizeof(h->in), 0);
+	if (n > 0)
+		h->in_end = (size_t)n;
+	else if (n == 0)
+		hop_lose(h, "closed the connection");
+	else if (errno != EAGAIN && errno != EINTR)
+		hop_lose(h, "reading: %s", strerror(errno));
+}
+
+int
+hop_read(struct hop *h, int64_t patience_ms,
+    void (*each_line)(void *, const char *))
+{
+	enum hop_reply_state state;
+	int64_t deadline;
+	size_t used;
+
+	hop_flush(h);
+	deadline = hop_patience(h, patience_ms);
+	hop_reply_start(&h->reply);
+	while (!h->failed) {
+		state = hop_reply_take(&h->reply, h->in + h->in_start,
+		    h->in_end - h->in_start, &used, each_line, h);
+		h->in_start += used;
+		if (state == REPLY_DONE)
+			return 0;
+		if (state == REPLY_BROKEN)
+			hop_lose(h, "its reply is not SMTP");
+		else
+			fill(h, deadline);
+	}
+	return -1;
+}

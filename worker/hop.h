@@ -1,0 +1,91 @@
+/*
+ * One connection to a next hop: the client's end of SMTP or LMTP. A worker has
+ * one struct for all of its life and a connection in it at most; what is said
+ * over it is worker/deliver_hop.c's.
+ */
+#ifndef LICTOR_HOP_H
+#define LICTOR_HOP_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "worker/hop_reply.h"
+#include "worker/where.h"
+
+struct clients;
+struct settings;
+struct waiting;
+
+/* How long the next hop gets, in milliseconds. */
+#define HOP_COMMAND_MS 120000
+
+struct hop {
+	bool open;
+	bool failed;	 /* the connection is of no use any more */
+	char why[128];	 /* why it failed */
+	int fd;		 /* when it is open */
+	struct place at; /* where it leads, or led */
+
+	/* Of the session that uses it. */
+	struct waiting *waiting;
+	const struct settings *set;
+	struct clients *clients; /* where its keywords are noted, or NULL */
+	int64_t until_ms;	 /* no wait before the dot goes on beyond */
+
+	/* What it said to EHLO. */
+	unsigned keywords; /* HOP_DSN, ... */
+	int64_t size;	   /* its SIZE limit, 0: none */
+
+	/* The transaction. */
+	bool fresh;	/* opened for what is being asked just now */
+	bool mail_sent; /* one is open at the next hop */
+	bool reset_due; /* one is open that nobody wants any more */
+	bool in_data;	/* between its 354 and our dot */
+	int nsent;	/* recipients it has accepted in it */
+
+	size_t in_start, in_end, out_len;
+	struct hop_reply reply;
+	char in[4096];
+	char out[16384];
+};
+
+/* Connect, and be greeted (worker/hop_hello.c); h->failed tells of failure. */
+void hop_open(struct hop *, const struct place *);
+/* Close at once; with it goes what was not finished. */
+void hop_close(struct hop *);
+/* Say QUIT where that can be heard, and close. */
+void hop_quit(struct hop *);
+
+/* The connection has failed; the first reason counts. */
+void hop_lose(struct hop *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The end of one wait of so many milliseconds, within that of all of them. */
+int64_t hop_patience(const struct hop *, int64_t ms);
+/* Wait for events. 0, or -1: the connection has failed. */
+int hop_wait(struct hop *, short events, int64_t deadline_ms);
+
+/* Gather output; a piece larger than the buffer goes out by itself. */
+void hop_put(struct hop *, const char *, size_t);
+/* The same for a command line; CRLF is added. */
+void hop_command(struct hop *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void hop_flush(struct hop *);
+
+/*
+ * Send what was gathered and read one reply into h->reply; each_line as in
+ * hop_reply_take, with the hop as its arg. 0, or -1: the connection has failed.
+ */
+int hop_read(struct hop *, int64_t patience_ms,
+    void (*each_line)(void *, const char *));
+
+/*
+ * Nothing may have come that was not asked for: a reply too many would be
+ * taken for that to the next command, a 250 for that to the dot.
+ */
+void hop_expect_silence(struct hop *);
+
+#endif

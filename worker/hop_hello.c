@@ -1,0 +1,135 @@
+/*
+ * The beginning of a connection to a next hop: connecting, its greeting, and
+ * what it says to EHLO.
+ */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "worker/hop.h"
+#include "worker/hops.h"
+#include "worker/settings.h"
+#include "worker/wait.h"
+
+#define CONNECT_MS 30000
+#define GREET_MS   60000 /* for its greeting and for EHLO */
+
+static void
+connect_to(struct hop *h)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&h->at.addr, h->at.port, &ss);
+	socklen_t errlen = sizeof(int);
+	int error = 0, on = 1;
+
+	h->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	if (h->fd == -1) {
+		hop_lose(h, "socket: %s", strerror(errno));
+		return;
+	}
+	h->open = true;
+	wait_set(h->waiting, WAIT_HOP, h->fd);
+	setsockopt(h->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(h->fd, (struct sockaddr *)&ss, len) == 0)
+		return;
+	if (errno != EINPROGRESS) {
+		hop_lose(h, "connecting: %s", strerror(errno));
+		return;
+	}
+	if (hop_wait(h, POLLOUT, hop_patience(h, CONNECT_MS)) == -1)
+		return;
+	getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &errlen);
+	if (error != 0)
+		hop_lose(h, "connecting: %s", strerror(error));
+}
+
+/* Keywords that are a word and no more. */
+static const struct {
+	const char *word;
+	unsigned bit;
+} words[] = {
+	{ "PIPELINING", HOP_PIPELINING },
+	{ "8BITMIME", HOP_8BIT },
+	{ "DSN", HOP_DSN },
+	{ "SMTPUTF8", HOP_UTF8 },
+};
+
+/* One line of the answer to EHLO. */
+static void
+take_keyword(void *arg, const char *line)
+{
+	struct hop *h = arg;
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(line, words[i].word) == 0)
+			h->keywords |= words[i].bit;
+	if (strncasecmp(line, "SIZE", 4) == 0 &&
+	    (line[4] == ' ' || line[4] == '\0')) {
+		h->keywords |= HOP_SIZE;
+		h->size = line[4] == ' ' ?
+		    strtonum(line + 5, 0, INT64_MAX, NULL) :
+		    0;
+	}
+}
+
+/* Does its greeting, "220 NAME ...", bear our own name? */
+static bool
+greets_as_us(const struct hop *h)
+{
+	size_t len = strlen(h->set->hostname);
+	const char *text = h->reply.text;
+
+	return strncasecmp(text, h->set->hostname, len) == 0 &&
+	    (text[len] == '\0' || text[len] == ' ');
+}
+
+static void
+hear_greeting(struct hop *h)
+{
+	if (hop_read(h, GREET_MS, NULL) == -1)
+		return;
+	if (h->reply.code != 220)
+		hop_lose(h, "greeting: %d %s", h->reply.code, h->reply.text);
+	else if (greets_as_us(h))
+		hop_lose(h, "loop: it greets with our own name");
+}
+
+/* EHLO, or HELO where that is not known; what it can do is then known. */
+static void
+say_hello(struct hop *h)
+{
+	h->keywords = 0;
+	h->size = 0;
+	hop_command(h, "EHLO %s", h->set->hostname);
+	if (hop_read(h, GREET_MS, take_keyword) == -1)
+		return;
+	if (h->reply.code / 100 == 5) {
+		h->keywords = 0;
+		hop_command(h, "HELO %s", h->set->hostname);
+		if (hop_read(h, GREET_MS, NULL) == -1)
+			return;
+	}
+	if (h->reply.code / 100 != 2)
+		hop_lose(h, "EHLO: %d %s", h->reply.code, h->reply.text);
+}
+
+void
+hop_open(struct hop *h, const struct place *at)
+{
+	h->at = *at;
+	connect_to(h);
+	if (!h->failed)
+		hear_greeting(h);
+	if (!h->failed)
+		say_hello(h);
+	if (!h->failed)
+		hops_note(h->clients, at->text, h->keywords);
+}
