@@ -13,6 +13,7 @@
 #include "daemon/pool_policy.h"
 #include "daemon/pool_state.h"
 #include "worker/clients.h"
+#include "worker/hop_share.h"
 #include "worker/log.h"
 #include "worker/slot.h"
 #include "worker/wait.h"
@@ -253,6 +254,7 @@ pool_bury(struct pool *p, unsigned i, int status)
 	clients_set_busy(p->board.clients, i);
 	if (slot->held != 0)
 		clients_leave(p->board.clients, slot->held);
+	hop_take_back(p->board.clients, slot);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LISTS) {
 		/* What the master has open is the same damaged file. */
 		generation_close(p->now.lists);

@@ -180,7 +180,7 @@ log_message(struct session *s, const struct hop_answer *a)
 	log_text(&l, "message_id", s->scan.message_id);
 	log_number(&l, "size", s->scan.size);
 	log_text(&l, "mended", intake_mended(&s->intake));
-	log_text(&l, "next_hop", s->delivery.route.text);
+	deliver_log(&s->delivery, &l);
 	log_text(&l, "reply", "250 2.0.0");
 	if (a->hop_code != 0)
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);

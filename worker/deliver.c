@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "worker/deliver.h"
+#include "worker/hop.h"
+#include "worker/log.h"
 #include "worker/spool.h"
 #include "worker/wait.h"
 
@@ -62,6 +64,24 @@ deliver_close(struct delivery *d)
 	if (d->ops != NULL)
 		d->ops->close(d);
 	d->ops = NULL;
+}
+
+void
+deliver_log(const struct delivery *d, struct logline *l)
+{
+	const struct hop *h = d->hop;
+	char text[TARGET_TEXT_MAX + 8];
+
+	snprintf(text, sizeof(text), "%s:%s", h->at.lmtp ? "lmtp" : "smtp",
+	    h->at.text);
+	if (d->route.scheme == ACT_MAILDIR ||
+	    strcmp(h->route, d->route.text) != 0 ||
+	    strcmp(text, d->route.text) == 0) {
+		log_text(l, "next_hop", d->route.text);
+		return;
+	}
+	log_text(l, "next_hop", text);
+	log_text(l, "route", d->route.text);
 }
 
 static int

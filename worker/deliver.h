@@ -16,7 +16,9 @@
 
 struct clients;
 struct hop;
+struct logline;
 struct settings;
+struct slot;
 struct waiting;
 struct spool;
 
@@ -68,7 +70,8 @@ struct hop_answer {
 struct delivery {
 	const struct deliver_ops *ops; /* NULL: no next hop is chosen */
 	const struct settings *set;
-	struct clients *clients; /* where a hop's keywords are noted, or NULL */
+	struct clients *clients; /* where next hops are noted, or NULL */
+	struct slot *slot;
 	struct waiting *waiting;
 	struct envelope *env;
 	const char *ref;
@@ -111,6 +114,8 @@ bool deliver_same(const struct delivery *, const struct route *);
 /* The transaction is over without a message (RSET, refusal, lost client). */
 void deliver_abort(struct delivery *);
 void deliver_close(struct delivery *);
+/* Where it went, or was to go: key next_hop, and route where that differs. */
+void deliver_log(const struct delivery *, struct logline *);
 
 /*
  * Hand the message over: trace is written first, then the spooled message of

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "worker/deliver_hop.h"
+#include "worker/hop_share.h"
 #include "worker/hops.h"
+#include "worker/log.h"
 #include "worker/wait.h"
 
 #define MESSAGE_MS 300000 /* at least, from DATA to the dot */
@@ -31,6 +33,7 @@ hop_pass_on(struct hop *h, struct hop_answer *a, const char *what)
 	if (r->status[0] != '\0' && a->result != HOP_TROUBLE)
 		snprintf(a->status, sizeof(a->status), "%s", r->status);
 	a->hop_code = r->code;
+	h->refusals += r->code >= 400;
 	if (r->code == 421 || r->code / 100 == 3)
 		hop_lose(h, "%s: %d %s", what, r->code, r->text);
 }
@@ -178,33 +181,77 @@ mail_and_rcpt(struct delivery *d, struct hop *h, const char *rcpt,
 
 /* -------------------------------------------------------------- the way there */
 
+/* A next hop that was passed over, for the log. */
+static void
+log_failure(const struct delivery *d, const struct hop *h)
+{
+	struct logline l;
+
+	log_start(&l, LOG_ODD, "hop");
+	log_text(&l, "ref", d->ref);
+	deliver_log(d, &l);
+	log_text(&l, "text", h->why);
+	log_send(&l);
+}
+
+static void
+open_at(struct hop *h, const struct place *at)
+{
+	if (h->failed)
+		hop_close(h);
+	h->fresh = true;
+	hop_open(h, at);
+}
+
+/*
+ * Try the places in turn that are in this state of health. True: one has
+ * answered.
+ */
+static bool
+try_places(struct delivery *d, struct hop *h, const struct places *to,
+    const enum hop_health health[PLACES_MAX], enum hop_health which)
+{
+	size_t i;
+
+	for (i = 0; i < to->n; i++) {
+		if (health[i] != which)
+			continue;
+		if (h->failed)
+			log_failure(d, h);
+		open_at(h, &to->item[i]);
+		if (!h->failed)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Open a connection: to the place that took the recipients before, or else to
- * the first of the route's that answers.
+ * the first of the route's that answers. One that was dead comes last; one
+ * that keeps its clients waiting is not tried for a while.
  */
 static void
 connect_to_any(struct delivery *d, struct hop *h)
 {
+	enum hop_health health[PLACES_MAX];
 	struct place again = h->at;
 	struct places to;
 	size_t i;
 
-	h->fresh = true;
 	if (d->env->nrcpts > 0) {
-		hop_open(h, &again);
+		open_at(h, &again);
 		return;
 	}
+	strlcpy(h->route, d->route.text, sizeof(h->route));
 	if (where_find(&to, &d->route, h->why, sizeof(h->why)) == -1) {
 		h->failed = true;
 		return;
 	}
-	for (i = 0; i < to.n; i++) {
-		hop_close(h);
-		h->fresh = true;
-		hop_open(h, &to.item[i]);
-		if (!h->failed)
-			return;
-	}
+	for (i = 0; i < to.n; i++)
+		health[i] = hop_health(d->clients, to.item[i].text);
+	if (!try_places(d, h, &to, health, HOP_ALIVE) &&
+	    !try_places(d, h, &to, health, HOP_AWAY) && !h->failed)
+		hop_lose(h, "it timed out before, and is left alone a while");
 }
 
 /* Say again what was accepted before on another connection. */
@@ -234,6 +281,8 @@ replay(struct delivery *d, struct hop *h, struct hop_answer *a)
 static bool
 catch_up(struct delivery *d, struct hop *h, struct hop_answer *a)
 {
+	if (h->open && strcmp(h->route, d->route.text) != 0)
+		hop_quit(h); /* kept, and it leads elsewhere */
 	if (!h->open) {
 		connect_to_any(d, h);
 		if (h->failed) {
@@ -271,8 +320,11 @@ begin(struct delivery *d, int64_t until_ms)
 	h->waiting = d->waiting;
 	h->set = d->set;
 	h->clients = d->clients;
+	h->slot = d->slot;
 	h->until_ms = until_ms;
 	h->fresh = false;
+	if (h->open)
+		wait_set(h->waiting, WAIT_HOP, h->fd);
 	return h;
 }
 
@@ -368,5 +420,5 @@ hop_abort(struct delivery *d)
 void
 hop_leave(struct delivery *d)
 {
-	hop_quit(d->hop);
+	hop_keep(d->hop);
 }

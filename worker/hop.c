@@ -13,7 +13,14 @@
 
 #include "worker/deliver.h"
 #include "worker/hop.h"
+#include "worker/hop_rules.h"
+#include "worker/hop_share.h"
+#include "worker/settings.h"
 #include "worker/wait.h"
+
+#define AGE_MS	      300000 /* a connection is given up then */
+#define REFUSALS_MOST 5	     /* replies 4xx and 5xx in one that is kept */
+#define LOOK_MS	      250    /* after one that is kept */
 
 void
 hop_lose(struct hop *h, const char *fmt, ...)
@@ -35,7 +42,9 @@ hop_close(struct hop *h)
 		wait_set(h->waiting, WAIT_HOP, -1);
 		close(h->fd);
 	}
-	h->open = h->failed = h->fresh = false;
+	hop_give_back(h);
+	h->open = h->failed = h->late = h->fresh = h->watched = false;
+	h->refusals = 0;
 	h->mail_sent = h->reset_due = h->in_data = false;
 	h->nsent = 0;
 	h->in_start = h->in_end = h->out_len = 0;
@@ -49,6 +58,51 @@ hop_quit(struct hop *h)
 	hop_close(h);
 }
 
+/* ------------------------------------------------------- between two uses */
+
+/* May it go on? A hop may be tired of our clients' errors, and of us. */
+static bool
+is_worn(const struct hop *h)
+{
+	return h->failed || h->in_data || h->refusals > REFUSALS_MOST ||
+	    clock_ms() - h->opened_ms > AGE_MS;
+}
+
+void
+hop_keep(struct hop *h)
+{
+	int secs;
+
+	if (!h->open)
+		return;
+	secs = hop_rules(h->set, &h->at)->keep_secs;
+	h->kept_ms = clock_ms() + (int64_t)secs * 1000;
+	if (secs == 0 || is_worn(h) || hop_is_wanted(h))
+		hop_quit(h);
+}
+
+int
+hop_idle_ms(const struct hop *h)
+{
+	return h->open ? LOOK_MS : -1;
+}
+
+void
+hop_idle(struct hop *h, bool spoke)
+{
+	if (h->open && (spoke || hop_is_wanted(h) || clock_ms() >= h->kept_ms))
+		hop_quit(h);
+}
+
+void
+hop_yield(struct hop *h)
+{
+	if (h->open && !h->in_data && hop_is_wanted(h))
+		hop_quit(h);
+}
+
+/* ------------------------------------------------------------------ octets */
+
 /* A time-out is the next hop's fault, a hurry is nobody's. */
 int
 hop_wait(struct hop *h, short events, int64_t deadline)
@@ -57,6 +111,7 @@ hop_wait(struct hop *h, short events, int64_t deadline)
 	case WAIT_READY:
 		return 0;
 	case WAIT_LATE:
+		h->late = !h->failed;
 		hop_lose(h, "timed out");
 		return -1;
 	case WAIT_HURRIED:

@@ -13,10 +13,13 @@
 #include <stdint.h>
 
 #include "worker/hop_reply.h"
+#include "worker/route.h"
 #include "worker/where.h"
 
 struct clients;
+struct hop_note;
 struct settings;
+struct slot;
 struct waiting;
 
 /* How long the next hop gets, in milliseconds. */
@@ -24,15 +27,25 @@ struct waiting;
 
 struct hop {
 	bool open;
-	bool failed;	 /* the connection is of no use any more */
-	char why[128];	 /* why it failed */
-	int fd;		 /* when it is open */
-	struct place at; /* where it leads, or led */
+	bool failed;		    /* the connection is of no use any more */
+	char why[128];		    /* why it failed */
+	int fd;			    /* when it is open */
+	struct place at;	    /* where it leads, or led */
+	char route[ROUTE_TEXT_MAX]; /* the route it was opened for */
+	bool late;		    /* it has failed by not answering in time */
+
+	/* As long as it is open. */
+	struct hop_note *note; /* where it is counted, or NULL */
+	int64_t opened_ms;
+	int64_t kept_ms;   /* when it is given up that nobody uses it */
+	unsigned refusals; /* replies 4xx and 5xx */
+	bool watched;	   /* by the worker's epoll */
 
 	/* Of the session that uses it. */
 	struct waiting *waiting;
 	const struct settings *set;
-	struct clients *clients; /* where its keywords are noted, or NULL */
+	struct clients *clients; /* where it is noted, or NULL */
+	struct slot *slot;	 /* the worker's, or NULL: it is not counted */
 	int64_t until_ms;	 /* no wait before the dot goes on beyond */
 
 	/* What it said to EHLO. */
@@ -58,6 +71,18 @@ void hop_open(struct hop *, const struct place *);
 void hop_close(struct hop *);
 /* Say QUIT where that can be heard, and close. */
 void hop_quit(struct hop *);
+
+/*
+ * Between two uses. A connection that another client's mail may use is kept
+ * for keep_secs; one that is of no use, or that others wait for, is closed.
+ */
+void hop_keep(struct hop *);
+/* How long until hop_idle is to be called, for epoll_wait(2); -1: never. */
+int hop_idle_ms(const struct hop *);
+/* Look after one that is kept; spoke: it can be read from. */
+void hop_idle(struct hop *, bool spoke);
+/* Let go of it while the client is slow, if somebody waits for it. */
+void hop_yield(struct hop *);
 
 /* The connection has failed; the first reason counts. */
 void hop_lose(struct hop *, const char *fmt, ...)

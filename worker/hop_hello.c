@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "worker/hop.h"
+#include "worker/hop_share.h"
 #include "worker/hops.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
@@ -125,11 +126,15 @@ void
 hop_open(struct hop *h, const struct place *at)
 {
 	h->at = *at;
+	h->opened_ms = clock_ms();
+	if (hop_enter(h) == -1)
+		return;
 	connect_to(h);
 	if (!h->failed)
 		hear_greeting(h);
 	if (!h->failed)
 		say_hello(h);
+	hop_note_health(h);
 	if (!h->failed)
-		hops_note(h->clients, at->text, h->keywords);
+		hops_note(h->clients, at->named, h->keywords);
 }

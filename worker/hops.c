@@ -46,7 +46,6 @@ is_of(uint64_t word, uint64_t h)
 	return word != 0 && (word & ~KEYWORD_MASK) == h;
 }
 
-/* The note of a hop; where there is none, it is made. NULL: no room. */
 static struct hop_note *
 take(struct clients *c, uint64_t h)
 {
@@ -70,6 +69,12 @@ take(struct clients *c, uint64_t h)
 		atomic_store(&spare->dead_ms, 0);
 	}
 	return spare;
+}
+
+struct hop_note *
+hops_take(struct clients *c, const char *hop)
+{
+	return c != NULL ? take(c, hash(c, hop)) : NULL;
 }
 
 void

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct clients;
+struct hop_note;
 
 /* What a hop said to EHLO; the first two are offered because of it. */
 #define HOP_DSN	       1
@@ -20,6 +21,9 @@ struct clients;
 #define HOP_SIZE       16
 #define HOP_KNOWN      128 /* it has been asked */
 #define HOP_NOTABLE    63  /* what a note has room for */
+
+/* The note of a hop; where there is none, one is made. NULL: no room. */
+struct hop_note *hops_take(struct clients *, const char *hop);
 
 /* Note the keywords of a hop; clients NULL: nowhere. */
 void hops_note(struct clients *, const char *hop, unsigned keywords);

@@ -183,7 +183,7 @@ reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 	s->slot->refusals++;
 	log_refusal(s, &l, "hop", &why, to);
 	log_format(&l, "reply", "%d %s", code, status);
-	log_text(&l, "next_hop", s->delivery.route.text);
+	deliver_log(&s->delivery, &l);
 	if (a->hop_code != 0)
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
 	log_text(&l, "text", a->log);

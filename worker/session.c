@@ -14,6 +14,7 @@
 #include "worker/admit.h"
 #include "worker/command.h"
 #include "worker/greet.h"
+#include "worker/hop.h"
 #include "worker/log.h"
 #include "worker/reply.h"
 #include "worker/session.h"
@@ -24,6 +25,7 @@
 
 #define REFUSALS_MOST 1000 /* without a message, 4xx as well */
 #define LINGER_MS     1000 /* for the client to read our last words */
+#define HOP_LOOK_SECS 1
 
 /* --------------------------------------------------------------- small parts */
 
@@ -54,14 +56,27 @@ patience(const struct session *s, int64_t since_ms, int secs)
 	return at < s->deadline_ms ? at : s->deadline_ms;
 }
 
-/* When to look again whether patience has become shorter. */
+/*
+ * When to look again whether patience has become shorter, or whether another
+ * client's mail waits for the connection that this one holds.
+ */
 static int64_t
 next_look(const struct session *s, int64_t since_ms, int secs)
 {
-	int64_t look = session_deadline(s, s->set->timeouts.busy_secs);
+	int look_secs = s->hop->open ? HOP_LOOK_SECS :
+				       s->set->timeouts.busy_secs;
+	int64_t look = session_deadline(s, look_secs);
 	int64_t at = patience(s, since_ms, secs);
 
 	return look < at ? look : at;
+}
+
+/* Is a client that was silent until the last look to be waited for still? */
+static bool
+is_patient(struct session *s, int64_t since_ms, int secs)
+{
+	hop_yield(s->hop);
+	return clock_ms() < patience(s, since_ms, secs);
 }
 
 enum io_result
@@ -72,7 +87,7 @@ session_fill(struct session *s, int secs)
 
 	do
 		r = io_fill(&s->io, next_look(s, since_ms, secs));
-	while (r == IO_LATE && clock_ms() < patience(s, since_ms, secs));
+	while (r == IO_LATE && is_patient(s, since_ms, secs));
 	return r;
 }
 
@@ -84,7 +99,7 @@ session_line(struct session *s, int secs, const char **line, size_t *len)
 
 	do
 		r = io_line(&s->io, next_look(s, since_ms, secs), line, len);
-	while (r == IO_LATE && clock_ms() < patience(s, since_ms, secs));
+	while (r == IO_LATE && is_patient(s, since_ms, secs));
 	return r;
 }
 
@@ -212,6 +227,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->delivery.set = set;
 	s->delivery.clients = s->clients;
 	s->delivery.hop = s->hop;
+	s->delivery.slot = slot;
 	s->delivery.waiting = &s->waiting;
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;

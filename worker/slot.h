@@ -39,6 +39,8 @@ struct slot {
 	int64_t since_ms;    /* monotonic time at which the session began */
 	uint64_t held;	     /* its client's key in clients, or 0 */
 	uint32_t held_count; /* sessions that client holds, this one too */
+	uint32_t hop_held;   /* the next hop it has a connection to, or 0 */
+	uint32_t hop_wanted; /* the one it waits for, or 0 */
 	char client[ADDR_TEXT_MAX];
 	char ref[16];
 

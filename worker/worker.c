@@ -31,6 +31,8 @@
 #include "worker/wait.h"
 #include "worker/worker.h"
 
+#define NEXT_HOP LISTEN_MAX /* behind the listeners, in epoll's data */
+
 struct worker {
 	struct worker_start given;
 	int listeners[LISTEN_MAX];
@@ -109,6 +111,20 @@ accept_any(struct worker *w, struct sockaddr_storage *from)
 	return -1;
 }
 
+/* A connection to a next hop that is kept: it may close, or speak. */
+static void
+watch_hop(struct worker *w)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = NEXT_HOP };
+
+	if (!w->hop.open || w->hop.watched)
+		return;
+	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->hop.fd, &ev) == -1)
+		hop_quit(&w->hop);
+	else
+		w->hop.watched = true;
+}
+
 /* The next client, or -1: this worker is to leave. */
 static int
 next_client(struct worker *w, struct sockaddr_storage *from)
@@ -117,15 +133,18 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 	int fd, n;
 
 	for (;;) {
-		n = epoll_pwait(w->epoll, &ev, 1, -1, wait_mask());
+		n = epoll_pwait(w->epoll, &ev, 1, hop_idle_ms(&w->hop),
+		    wait_mask());
 		if (wait_leaving())
 			return accept_any(w, from); /* its wake-up's due */
 		if (wait_poked()) /* a sibling died, perhaps with one */
 			fd = accept_any(w, from);
-		else if (n == 1)
+		else if (n == 1 && ev.data.u64 != NEXT_HOP)
 			fd = accept_from(w, ev.data.u64, from);
-		else
+		else {
+			hop_idle(&w->hop, n == 1);
 			continue;
+		}
 		if (fd != -1)
 			return fd;
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -280,6 +299,7 @@ serve_all(struct worker *w)
 		if (w->epoll == -1)
 			break;
 		become_idle(w);
+		watch_hop(w);
 	}
 }
 
@@ -369,6 +389,7 @@ worker_main(const struct worker_start *given)
 		serve_all(w);
 		code = WORKER_DONE;
 	}
+	hop_quit(&w->hop);
 	close_listeners(w);
 	generation_close(w->lists);
 	spool_close(&w->spool);

@@ -161,6 +161,7 @@ class Gateway:
         self.binary = BIN / "lictord"
         self.run_as = None  # the user who starts it, when it is not ours
         self.settings, self.sections = {}, []
+        self.keep = False  # connections to next hops, for later sessions
         self.write_lists(**LISTS)
 
     # ---- settings and lists
@@ -195,6 +196,13 @@ class Gateway:
                         for s in sections]
             if not any("limits {" in s for s in sections):
                 sections.append("limits { per_client = 0 }")
+        if not self.keep:
+            # What a hop has heard in one session is not for the next one.
+            hops = set(re.findall(r"smtp:([^\s,|]+)",
+                                  (self.source / "routes").read_text()))
+            sections += [f'next_hop "{hop}" {{ keep_secs = 0 }}'
+                         for hop in sorted(hops)
+                         if not any(f'"{hop}"' in s for s in sections)]
         self.conf.write_text("\n".join(lines + sections) + "\n")
 
     def run(self, tool, *args, check=True, **kw):
