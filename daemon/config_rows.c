@@ -205,12 +205,13 @@ const struct config_row config_rows[] = {
 	    "20", 1, 16384, NULL },
 	{ "next_hop", NULL, "keep_secs", ROW_INT, TO(keep_secs),
 	    "5", 0, 300, NULL },
+	{ "next_hop", NULL, "client", ROW_WORD, TO(client),
+	    "none", 0, 0, clients },
 
 	/* Without effect in this version. */
 	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,
 	    NULL, 0, 256, NULL },
 	{ "next_hop", NULL, "tls", ROW_TEXT, NOWHERE, NULL, 0, 0, NULL },
-	{ "next_hop", NULL, "client", ROW_WORD, NOWHERE, NULL, 0, 0, clients },
 };
 /* clang-format on */
 const size_t config_nrows = sizeof(config_rows) / sizeof(config_rows[0]);

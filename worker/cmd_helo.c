@@ -30,7 +30,7 @@ take_name(struct session *s, const char *arg, const char *end)
 	memcpy(s->peer.helo, arg, len);
 	s->peer.helo[len] = '\0';
 	if (arg[0] == '[' || isdigit((unsigned char)arg[0]))
-		io_local(&s->io, &s->peer.local);
+		session_learn_local(s);
 	s->phase = PH_HELLO;
 	admit_learn(s, OF_HELO, s->peer.helo);
 	return true;

@@ -14,6 +14,7 @@
 #include "worker/admit.h"
 #include "worker/args.h"
 #include "worker/command.h"
+#include "worker/hop_client.h"
 #include "worker/hops.h"
 #include "worker/log.h"
 #include "worker/path.h"
@@ -234,6 +235,8 @@ route(struct session *s, struct rcpt *r)
 		return false;
 	}
 	if (s->env.nrcpts == 0) {
+		if (hop_wants_local(s->set))
+			session_learn_local(s);
 		deliver_begin(&s->delivery, &r->route);
 	} else if (!deliver_same(&s->delivery, &r->route)) {
 		reply_refuse_as(s, "route", "split", 452, "4.5.3",

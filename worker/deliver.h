@@ -17,6 +17,7 @@
 struct clients;
 struct hop;
 struct logline;
+struct peer;
 struct settings;
 struct slot;
 struct waiting;
@@ -72,6 +73,7 @@ struct delivery {
 	const struct settings *set;
 	struct clients *clients; /* where next hops are noted, or NULL */
 	struct slot *slot;
+	const struct peer *peer;
 	struct waiting *waiting;
 	struct envelope *env;
 	const char *ref;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/deliver_hop.h"
+#include "worker/hop_client.h"
 #include "worker/hop_share.h"
 #include "worker/hops.h"
 #include "worker/log.h"
@@ -56,16 +57,25 @@ hear(struct hop *h, const char *what, struct hop_answer *a)
 	return a->result == HOP_OK;
 }
 
-/* Our own RSET: a hop that refuses it is of no use, and the client is told
- * nothing of it. */
+/* A hop that refuses a command of our own is of no use; the client is not told
+ * what it said. */
 static bool
-hear_reset(struct hop *h, struct hop_answer *a)
+hear_own(struct hop *h, const char *what, struct hop_answer *a)
 {
-	if (hear(h, "RSET", a))
+	if (hear(h, what, a))
 		return true;
-	hop_lose(h, "RSET: %d %s", h->reply.code, h->reply.text);
+	hop_lose(h, "%s: %d %s", what, h->reply.code, h->reply.text);
 	hop_answer_lost(h, a);
 	return false;
+}
+
+static bool
+hear_forwarded(struct hop *h, struct hop_answer *a)
+{
+	for (; h->forwarded > 0; h->forwarded--)
+		if (!hear_own(h, "XFORWARD", a))
+			return false;
+	return true;
 }
 
 /* ------------------------------------------------------- what it cannot do */
@@ -130,7 +140,10 @@ open_transaction(struct delivery *d, struct hop *h, struct hop_answer *a)
 
 	if (h->reset_due)
 		hop_command(h, "RSET");
-	if (h->reset_due && !pipelining && !hear_reset(h, a))
+	if (h->reset_due && !pipelining && !hear_own(h, "RSET", a))
+		return false;
+	h->forwarded = hop_say_xforward(h);
+	if (!pipelining && !hear_forwarded(h, a))
 		return false;
 	say_mail(d, h);
 	return pipelining || hear(h, "MAIL", a);
@@ -142,9 +155,9 @@ transaction_is_open(struct hop *h, struct hop_answer *a)
 {
 	if (!(h->keywords & HOP_PIPELINING))
 		return true;
-	if (h->reset_due && !hear_reset(h, a))
+	if (h->reset_due && !hear_own(h, "RSET", a))
 		return false;
-	return hear(h, "MAIL", a);
+	return hear_forwarded(h, a) && hear(h, "MAIL", a);
 }
 
 static void
@@ -321,6 +334,8 @@ begin(struct delivery *d, int64_t until_ms)
 	h->set = d->set;
 	h->clients = d->clients;
 	h->slot = d->slot;
+	h->peer = d->peer;
+	h->ref = d->ref;
 	h->until_ms = until_ms;
 	h->fresh = false;
 	if (h->open)

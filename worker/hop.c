@@ -13,7 +13,6 @@
 
 #include "worker/deliver.h"
 #include "worker/hop.h"
-#include "worker/hop_rules.h"
 #include "worker/hop_share.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
@@ -43,7 +42,8 @@ hop_close(struct hop *h)
 		close(h->fd);
 	}
 	hop_give_back(h);
-	h->open = h->failed = h->late = h->fresh = h->watched = false;
+	h->open = h->failed = h->late = h->fresh = false;
+	h->watched = h->personal = h->warned = false;
 	h->refusals = 0;
 	h->mail_sent = h->reset_due = h->in_data = false;
 	h->nsent = 0;
@@ -64,8 +64,8 @@ hop_quit(struct hop *h)
 static bool
 is_worn(const struct hop *h)
 {
-	return h->failed || h->in_data || h->refusals > REFUSALS_MOST ||
-	    clock_ms() - h->opened_ms > AGE_MS;
+	return h->failed || h->personal || h->in_data ||
+	    h->refusals > REFUSALS_MOST || clock_ms() - h->opened_ms > AGE_MS;
 }
 
 void
@@ -75,7 +75,7 @@ hop_keep(struct hop *h)
 
 	if (!h->open)
 		return;
-	secs = hop_rules(h->set, &h->at)->keep_secs;
+	secs = h->rules->keep_secs;
 	h->kept_ms = clock_ms() + (int64_t)secs * 1000;
 	if (secs == 0 || is_worn(h) || hop_is_wanted(h))
 		hop_quit(h);

@@ -18,6 +18,8 @@
 
 struct clients;
 struct hop_note;
+struct next_hop;
+struct peer;
 struct settings;
 struct slot;
 struct waiting;
@@ -35,6 +37,9 @@ struct hop {
 	bool late;		    /* it has failed by not answering in time */
 
 	/* As long as it is open. */
+	const struct next_hop *rules;
+	bool personal;	       /* it was told one client's address */
+	bool warned;	       /* that it does not offer what is wanted */
 	struct hop_note *note; /* where it is counted, or NULL */
 	int64_t opened_ms;
 	int64_t kept_ms;   /* when it is given up that nobody uses it */
@@ -46,11 +51,15 @@ struct hop {
 	const struct settings *set;
 	struct clients *clients; /* where it is noted, or NULL */
 	struct slot *slot;	 /* the worker's, or NULL: it is not counted */
-	int64_t until_ms;	 /* no wait before the dot goes on beyond */
+	const struct peer *peer; /* whose mail it gets; NULL: nobody's */
+	const char *ref;
+	int64_t until_ms; /* no wait before the dot goes on beyond */
 
 	/* What it said to EHLO. */
-	unsigned keywords; /* HOP_DSN, ... */
-	int64_t size;	   /* its SIZE limit, 0: none */
+	unsigned keywords;   /* HOP_DSN, ... */
+	int64_t size;	     /* its SIZE limit, 0: none */
+	unsigned attributes; /* of XCLIENT or XFORWARD, see hop_client.c */
+	char hello[NAME_TEXT_MAX]; /* what it was told in EHLO */
 
 	/* The transaction. */
 	bool fresh;	/* opened for what is being asked just now */
@@ -58,6 +67,7 @@ struct hop {
 	bool reset_due; /* one is open that nobody wants any more */
 	bool in_data;	/* between its 354 and our dot */
 	int nsent;	/* recipients it has accepted in it */
+	int forwarded;	/* XFORWARD commands before its MAIL */
 
 	size_t in_start, in_end, out_len;
 	struct hop_reply reply;

@@ -13,6 +13,8 @@
 #include <strings.h>
 
 #include "worker/hop.h"
+#include "worker/hop_client.h"
+#include "worker/hop_rules.h"
 #include "worker/hop_share.h"
 #include "worker/hops.h"
 #include "worker/settings.h"
@@ -69,6 +71,7 @@ take_keyword(void *arg, const char *line)
 	struct hop *h = arg;
 	size_t i;
 
+	hop_take_attributes(h, line);
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasecmp(line, words[i].word) == 0)
 			h->keywords |= words[i].bit;
@@ -107,14 +110,14 @@ hear_greeting(struct hop *h)
 static void
 say_hello(struct hop *h)
 {
-	h->keywords = 0;
+	h->keywords = h->attributes = 0;
 	h->size = 0;
-	hop_command(h, "EHLO %s", h->set->hostname);
+	hop_command(h, "EHLO %s", h->hello);
 	if (hop_read(h, GREET_MS, take_keyword) == -1)
 		return;
 	if (h->reply.code / 100 == 5) {
-		h->keywords = 0;
-		hop_command(h, "HELO %s", h->set->hostname);
+		h->keywords = h->attributes = 0;
+		hop_command(h, "HELO %s", h->hello);
 		if (hop_read(h, GREET_MS, NULL) == -1)
 			return;
 	}
@@ -126,13 +129,19 @@ void
 hop_open(struct hop *h, const struct place *at)
 {
 	h->at = *at;
+	h->rules = hop_rules(h->set, at);
 	h->opened_ms = clock_ms();
+	strlcpy(h->hello, h->set->hostname, sizeof(h->hello));
 	if (hop_enter(h) == -1)
 		return;
 	connect_to(h);
 	if (!h->failed)
+		hop_say_proxy(h);
+	if (!h->failed)
 		hear_greeting(h);
 	if (!h->failed)
+		say_hello(h);
+	if (!h->failed && hop_say_xclient(h))
 		say_hello(h);
 	hop_note_health(h);
 	if (!h->failed)

@@ -5,7 +5,6 @@
  */
 #include "worker/hop_share.h"
 #include "worker/hop.h"
-#include "worker/hop_rules.h"
 #include "worker/hops.h"
 #include "worker/settings.h"
 #include "worker/slot.h"
@@ -77,7 +76,7 @@ queue_up(struct hop *h, unsigned most)
 int
 hop_enter(struct hop *h)
 {
-	unsigned most = (unsigned)hop_rules(h->set, &h->at)->connections;
+	unsigned most = (unsigned)h->rules->connections;
 
 	if (h->slot == NULL ||
 	    (h->note = hops_take(h->clients, h->at.text)) == NULL)

@@ -5,6 +5,8 @@
  */
 #include <sys/socket.h>
 
+#include <netinet/in.h>
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,7 +68,7 @@ io_init(struct lineio *io, struct waiting *waiting, int fd)
 }
 
 void
-io_local(const struct lineio *io, struct addr *a)
+io_local(const struct lineio *io, struct addr *a, uint16_t *port)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -74,6 +76,9 @@ io_local(const struct lineio *io, struct addr *a)
 	memset(&ss, 0, sizeof(ss));
 	getsockname(io->fd, (struct sockaddr *)&ss, &len);
 	addr_from_sockaddr(a, (struct sockaddr *)&ss);
+	*port = ntohs(ss.ss_family == AF_INET6 ?
+		((const struct sockaddr_in6 *)(const void *)&ss)->sin6_port :
+		((const struct sockaddr_in *)(const void *)&ss)->sin_port);
 }
 
 static enum io_result

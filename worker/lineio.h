@@ -63,7 +63,7 @@ struct lineio {
 
 void io_init(struct lineio *, struct waiting *, int fd);
 /* The address of ours that the client talks to; family 0: it has none. */
-void io_local(const struct lineio *, struct addr *);
+void io_local(const struct lineio *, struct addr *, uint16_t *port);
 
 /* From now on octets go this way. What was read before is forgotten. */
 void io_use(struct lineio *, const struct io_ops *, void *arg);

@@ -43,8 +43,9 @@ struct peer {
 	bool relay;	    /* the relay test granted it: may send anywhere */
 	bool relay_unknown; /* it could not be found out whether it may */
 
-	/* Ours that it talks to, once it has called itself by an address. */
+	/* Ours that it talks to, once somebody had to know; family 0: not yet. */
 	struct addr local;
+	uint16_t local_port;
 	char helo[NAME_TEXT_MAX];      /* as the client said it; "" before */
 	bool esmtp;		       /* it was EHLO */
 	struct mailbox sender;	       /* of the last MAIL */

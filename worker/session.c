@@ -149,6 +149,15 @@ session_reset(struct session *s)
 }
 
 void
+session_learn_local(struct session *s)
+{
+	struct peer *peer = &s->peer;
+
+	if (peer->local.family == 0)
+		io_local(&s->io, &peer->local, &peer->local_port);
+}
+
+void
 session_log(const struct session *s, struct logline *l, const char *event)
 {
 	log_start(l, LOG_USUAL, event);
@@ -228,6 +237,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->delivery.clients = s->clients;
 	s->delivery.hop = s->hop;
 	s->delivery.slot = slot;
+	s->delivery.peer = &s->peer;
 	s->delivery.waiting = &s->waiting;
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;

@@ -131,6 +131,8 @@ session_line(struct session *, int secs, const char **line, size_t *len);
  * RSET, HELO, EHLO and a lost client.
  */
 void session_reset(struct session *);
+/* The address of ours that the client talks to is to be in peer. */
+void session_learn_local(struct session *);
 /* Begin a log line that tells which session and client it is about. */
 void session_log(const struct session *, struct logline *, const char *event);
 

@@ -138,11 +138,20 @@ struct listener {
 	enum tls_level tls;
 };
 
+/* How a next hop is told whose mail it gets. */
+enum hop_tells {
+	TELL_NONE,
+	TELL_XFORWARD,
+	TELL_XCLIENT,
+	TELL_PROXY
+};
+
 /* What holds for one next hop: a section next_hop. */
 struct next_hop {
 	char *name;	 /* as routes have it: "192.0.2.1:25"; NULL: any */
 	int connections; /* of all workers together */
 	int keep_secs;	 /* a connection that nobody uses is kept so long */
+	enum hop_tells client;
 };
 
 struct settings {

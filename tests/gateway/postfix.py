@@ -62,12 +62,12 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """Started on a port of its own."""
+    """Started on a port of its own; first is what a client says unasked."""
 
-    def __init__(self, domains="example.org"):
+    def __init__(self, domains="example.org", more="", first=b""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lictor-postfix-"))
         self.dir.chmod(0o755)
-        self.port = free_port()
+        self.port, self.first = free_port(), first
         who = pwd.getpwnam("nobody")
         for name in ("conf", "spool", "data", "mail"):
             (self.dir / name).mkdir()
@@ -75,7 +75,7 @@ class Postfix:
         shutil.chown(self.dir / "mail", "nobody")
         values = {"dir": self.dir, "port": self.port, "uid": who.pw_uid,
                   "gid": who.pw_gid, "domains": domains}
-        (self.dir / "conf/main.cf").write_text(MAIN.format(**values))
+        (self.dir / "conf/main.cf").write_text(MAIN.format(**values) + more)
         (self.dir / "conf/master.cf").write_text(MASTER.format(**values))
         self.run("start")
         wait_until(self.greets, what="Postfix")
@@ -93,6 +93,7 @@ class Postfix:
     def greets(self):
         try:
             with socket.create_connection(("127.0.0.1", self.port), 5) as s:
+                s.sendall(self.first)
                 return s.recv(100).startswith(b"220")
         except OSError:
             return False

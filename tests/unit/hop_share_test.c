@@ -14,7 +14,7 @@
 #define HOP "192.0.2.1:25"
 
 static struct clients *c;
-static struct settings set = { .any_hop = { NULL, 2, 5 } };
+static struct settings set = { .any_hop = { .connections = 2 } };
 
 static int
 setup(void **state)
@@ -40,7 +40,7 @@ hop_new(struct waiting *w, struct slot *slot)
 	assert_non_null(h);
 	wait_init(w);
 	h->waiting = w;
-	h->set = &set;
+	h->rules = &set.any_hop;
 	h->clients = c;
 	h->slot = slot;
 	strlcpy(h->at.text, HOP, sizeof(h->at.text));
