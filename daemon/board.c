@@ -95,9 +95,44 @@ fail:
 	return NULL;
 }
 
+/*
+ * What was seen of next hops outlives the master: it is taken over from the
+ * file of the one before, if that is of our layout. NULL: there is none.
+ */
+static struct state *
+read_old_state(const char *run_dir)
+{
+	struct state *old = malloc(sizeof(*old));
+	char path[PATH_MAX];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/state", run_dir);
+	if (old != NULL &&
+	    (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) != -1) {
+		n = read(fd, old, sizeof(*old));
+		close(fd);
+	}
+	if (n == (ssize_t)sizeof(*old) && old->layout == STATE_LAYOUT)
+		return old;
+	free(old);
+	return NULL;
+}
+
+static void
+inherit(struct state *state, const struct state *old)
+{
+	struct hop_seen *h;
+
+	memcpy(state->hops, old->hops, sizeof(state->hops));
+	for (h = state->hops; h < state->hops + SEEN_HOPS; h++)
+		h->hop[sizeof(h->hop) - 1] = '\0';
+}
+
 int
 board_open(struct board *b, const char *run_dir, const char **made)
 {
+	struct state *old;
 	const void *visible;
 	const struct shared slots = { "slots", SLOTS_BYTES,
 		RESERVE_SLOTS * SLOT_BYTES, NULL, &b->slots_fd };
@@ -113,8 +148,14 @@ board_open(struct board *b, const char *run_dir, const char **made)
 		return -1;
 	b->reserved = RESERVE_SLOTS;
 	*made = state.name;
-	if ((b->state = make_file(run_dir, &state)) == NULL)
+	old = read_old_state(run_dir);
+	b->state = make_file(run_dir, &state);
+	if (b->state != NULL && old != NULL)
+		inherit(b->state, old);
+	free(old);
+	if (b->state == NULL)
 		return -1;
+	b->state->layout = STATE_LAYOUT;
 	b->visible = visible;
 	*made = clients.name;
 	if ((b->clients = make_file(run_dir, &clients)) == NULL)

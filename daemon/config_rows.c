@@ -207,6 +207,8 @@ const struct config_row config_rows[] = {
 	    "5", 0, 300, NULL },
 	{ "next_hop", NULL, "client", ROW_WORD, TO(client),
 	    "none", 0, 0, clients },
+	{ "next_hop", NULL, "probe_secs", ROW_INT, TO(probe_secs),
+	    "300", 0, DAY, NULL },
 
 	/* Without effect in this version. */
 	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,

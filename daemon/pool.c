@@ -338,8 +338,7 @@ sleep_until_needed(struct pool *p)
 	if (fds[0].revents != 0)
 		drain_wake(p);
 	if (fds[1].revents != 0)
-		helper_heard(&p->probe,
-		    zones_read(p->zones, p->now.settings, p->probe.fd) == 0);
+		pool_hear_probe(p);
 	if (fds[2].revents != 0)
 		pool_hear_keys(&p->keys);
 }
@@ -377,9 +376,9 @@ serve(struct pool *p)
 			if (p->book->high == 0)
 				break;
 		} else {
-			if (zones_are_probed(p->now.settings))
-				helper_start(&p->probe, pool_be_probe, p);
 			balance(p);
+			pool_see_hops(p);
+			pool_start_probe(p);
 		}
 		sleep_until_needed(p);
 	}
@@ -448,6 +447,7 @@ out:
 	if (p->book != NULL)
 		munmap(p->book, sizeof(*p->book));
 	zones_free(p->zones);
+	free(p->hops);
 	board_close(&p->board);
 	service_close(&p->now, NULL);
 	free(p);

@@ -3,23 +3,30 @@
  * changes its user, takes over its signals, and goes its own way.
  */
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <bsd/libutil.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/keys.h"
 #include "daemon/listen.h"
+#include "daemon/next_hops.h"
 #include "daemon/pool_state.h"
 #include "daemon/privs.h"
 #include "daemon/probe.h"
+#include "daemon/visit.h"
+#include "daemon/zones.h"
 #include "worker/log.h"
 #include "worker/sandbox.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
 #include "worker/worker.h"
+
+#define READ_MOST 1000 /* records of the probe helper's at once */
 
 /* In any child, first. */
 static void
@@ -86,12 +93,12 @@ pool_be_worker(const struct pool *p, unsigned i)
 /* -------------------------------------------------------------- the helpers */
 
 /* In the child: the settings, its channel, and no more. */
-int
-pool_be_probe(void *arg, int fd)
+static int
+be_probe(void *arg, int fd)
 {
 	struct pool *p = arg;
-	struct probe_start start = { p->now.settings, p->now.probe_sandbox,
-		fd };
+	struct probe_start start = { p->now.settings, p->now.probe_sandbox, fd,
+		p->hops };
 
 	leave_master(p);
 	sandbox_let_go(p->now.sandbox);
@@ -107,6 +114,62 @@ pool_be_probe(void *arg, int fd)
 		return 1;
 	setproctitle("probe");
 	return probe_main(&start);
+}
+
+void
+pool_start_probe(struct pool *p)
+{
+	if (zones_are_probed(p->now.settings) ||
+	    visit_wanted(p->now.settings, p->hops))
+		helper_start(&p->probe, be_probe, p);
+}
+
+/* One record of the helper's, told by its size. -1: the channel has ended. */
+static int
+hear_one(struct pool *p)
+{
+	union {
+		struct probe_answer zone;
+		struct probe_visit hop;
+	} said;
+
+	ssize_t n = recv(p->probe.fd, &said, sizeof(said), MSG_DONTWAIT);
+
+	if (n == sizeof(said.zone))
+		zones_take(p->zones, p->now.settings, &said.zone);
+	else if (n == sizeof(said.hop))
+		next_hops_take(p->board.state, p->board.clients, &said.hop);
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	return n > 0 ? 1 : -1;
+}
+
+void
+pool_hear_probe(struct pool *p)
+{
+	int i, heard = 1;
+
+	/* The master has other work, too. */
+	for (i = 0; i < READ_MOST && heard == 1; i++)
+		heard = hear_one(p);
+	helper_heard(&p->probe, heard >= 0);
+}
+
+void
+pool_see_hops(struct pool *p)
+{
+	struct list_info info = { .hops = NULL };
+	const char *hops;
+
+	if (p->now.lists != NULL)
+		generation_info(p->now.lists, LIST_ROUTES, &info);
+	hops = info.hops != NULL ? info.hops : "";
+	if (p->hops != NULL && strcmp(p->hops, hops) == 0)
+		return;
+	free(p->hops);
+	p->hops = strdup(hops);
+	next_hops_place(p->board.state, p->hops);
+	helper_stop(&p->probe);
 }
 
 /* The keys helper may be one for settings that are not in force yet. */

@@ -49,6 +49,7 @@ struct pool {
 	struct service now;
 	struct board board;
 	struct zones *zones;
+	char *hops; /* what the probe helper visits, or NULL */
 	struct helper probe, keys;
 	struct pidfh *pidfile;
 	sigset_t waiting; /* the signals held back while it sleeps: none */
@@ -76,9 +77,15 @@ void pool_bury(struct pool *, unsigned i, int status);
 
 /* -------------------------------------------------------------- pool_child.c */
 
-/* In a fresh child: be a worker, or the probe helper; the exit code. */
+/* Start the probe helper, if there is anything to probe. */
+void pool_start_probe(struct pool *);
+/* Hear what it says. */
+void pool_hear_probe(struct pool *);
+/* The lists may lead elsewhere now: it is to visit what there is. */
+void pool_see_hops(struct pool *);
+
+/* In a fresh child: be a worker; the exit code. */
 int pool_be_worker(const struct pool *, unsigned i);
-int pool_be_probe(void *pool, int fd);
 
 /* Start the keys helper of these settings, if they have keys. */
 void

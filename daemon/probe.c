@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/probe.h"
+#include "daemon/visit.h"
 #include "worker/dns.h"
 #include "worker/log.h"
 #include "worker/sandbox.h"
@@ -50,6 +51,7 @@ struct prober {
 	struct dns *dns;
 	struct probe *probes;
 	size_t n;
+	struct visitor visitor;
 };
 
 /* ------------------------------------------------------------- test points */
@@ -247,7 +249,9 @@ next_due(const struct prober *o)
 		if (o->probes[i].open == 0 && o->probes[i].due_ms < due)
 			due = o->probes[i].due_ms;
 	/* While all are under way something ends within the deadline. */
-	return due == INT64_MAX ? clock_ms() + o->set->dns_deadline_ms : due;
+	if (due == INT64_MAX && o->n > 0)
+		due = clock_ms() + o->set->dns_deadline_ms;
+	return due < visit_next(&o->visitor) ? due : visit_next(&o->visitor);
 }
 
 /* False: the channel has ended. */
@@ -305,6 +309,7 @@ serve(struct prober *o)
 	o->waiting.arg = o;
 	for (;;) {
 		start_due(o);
+		visit_one(&o->visitor);
 		switch (
 		    wait_for(&o->waiting, WAIT_CLIENT, POLLIN, next_due(o))) {
 		case WAIT_READY:
@@ -322,20 +327,29 @@ serve(struct prober *o)
 int
 probe_main(const struct probe_start *given)
 {
-	struct prober o = { .set = given->settings, .fd = given->fd };
+	static struct prober o; /* it holds the buffers of a connection */
+
 	unsigned i;
 
+	o.set = given->settings;
+	o.fd = given->fd;
 	if (sandbox_enter(given->sandbox) == -1) {
 		log_event(LOG_BAD, "worker", "probe: sandbox: %s",
 		    strerror(errno));
 		return 1;
 	}
-	o.probes = calloc(o.set->nzones * ZONE_FAMILIES, sizeof(*o.probes));
+	o.probes = calloc(o.set->nzones * ZONE_FAMILIES + 1, sizeof(*o.probes));
 	if (o.probes == NULL)
 		return 1;
 	for (i = 0; i < o.set->nzones; i++)
-		add_zone(&o, i);
-	serve(&o);
+		if (o.set->tests[TEST_DNSBL].mode != MODE_OFF)
+			add_zone(&o, i);
+	o.visitor.set = o.set;
+	o.visitor.waiting = &o.waiting;
+	o.visitor.fd = o.fd;
+	if (visit_init(&o.visitor, given->hops) == 0)
+		serve(&o);
+	visit_free(&o.visitor);
 	dns_end(o.dns);
 	free(o.probes);
 	return 0;

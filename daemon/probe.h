@@ -1,15 +1,18 @@
 /*
  * The probe helper: a confined process that asks DNS lists for their test
- * points (RFC 5782, sections 5 and 2.3), so that neither the master nor a
- * session has to find out that a list is dead, parked or angry.
+ * points (RFC 5782, sections 5 and 2.3) and visits next hops, so that neither
+ * the master nor a session has to find out that a list is dead, parked or
+ * angry, or what a next hop can do.
  *
- * Its channel to the master carries records of one size. It ends when the
+ * Its channel to the master carries records told apart by their size. It ends when the
  * channel does.
  */
 #ifndef LICTOR_PROBE_H
 #define LICTOR_PROBE_H
 
 #include <stdint.h>
+
+#include "worker/slot.h"
 
 struct sandbox;
 struct settings;
@@ -22,6 +25,14 @@ enum probe_outcome {
 	PROBE_ERROR,	     /* an answer that is no listing */
 	PROBE_SILENT,	     /* no answer */
 	PROBE_OUTCOMES
+};
+
+/* Helper to master: what a visit to a next hop has shown, where it is news. */
+struct probe_visit {
+	uint32_t up;	   /* it greeted us and knew EHLO */
+	uint32_t keywords; /* then: HOP_..., see worker/hops.h */
+	char hop[HOP_TEXT_MAX];
+	char why[128]; /* it did not */
 };
 
 /* Master to helper: probe that zone now. */
@@ -40,7 +51,8 @@ struct probe_answer {
 struct probe_start {
 	const struct settings *settings;
 	const struct sandbox *sandbox;
-	int fd; /* SOCK_SEQPACKET, non-blocking */
+	int fd;		  /* SOCK_SEQPACKET, non-blocking */
+	const char *hops; /* those of list routes (struct list_info), or NULL */
 };
 
 /*

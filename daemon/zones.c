@@ -4,7 +4,6 @@
  */
 #include <sys/socket.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,6 @@
 #include "worker/zone_health.h"
 
 #define REQUEST_MS 10000 /* a zone is probed no more often for its workers */
-#define READ_MOST  1000	 /* records at once: the master has other work */
 
 /* What the master knows of a zone, by its place in the shared state. */
 struct note {
@@ -202,25 +200,13 @@ take_outcome(struct zones *z, const struct zone *zone,
 	}
 }
 
-int
-zones_read(struct zones *z, const struct settings *set, int fd)
+void
+zones_take(struct zones *z, const struct settings *set,
+    const struct probe_answer *a)
 {
-	struct probe_answer a;
-	ssize_t n;
-	int i;
-
-	for (i = 0; i < READ_MOST; i++) {
-		n = recv(fd, &a, sizeof(a), MSG_DONTWAIT);
-		if (n == -1)
-			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		if (n == 0)
-			return -1;
-		if (n == sizeof(a) && a.zone < set->nzones &&
-		    a.family < ZONE_FAMILIES && a.outcome > PROBE_NONE &&
-		    a.outcome < PROBE_OUTCOMES)
-			take_outcome(z, &set->zones[a.zone], &a);
-	}
-	return 0;
+	if (a->zone < set->nzones && a->family < ZONE_FAMILIES &&
+	    a->outcome > PROBE_NONE && a->outcome < PROBE_OUTCOMES)
+		take_outcome(z, &set->zones[a->zone], a);
 }
 
 /* --------------------------------------------------------------- the workers */

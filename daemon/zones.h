@@ -9,6 +9,7 @@
 
 #include "worker/slot.h"
 
+struct probe_answer;
 struct settings;
 struct zones;
 
@@ -25,11 +26,9 @@ zones_place(struct zones *, struct settings *next, const struct settings *old);
 /* Is there anything to probe? */
 int zones_are_probed(const struct settings *);
 
-/*
- * Read what the helper has sent on fd. -1: the channel has ended. Nothing of
- * it is trusted beyond its meaning.
- */
-int zones_read(struct zones *, const struct settings *, int fd);
+/* The helper's word, of which nothing is trusted beyond its meaning. */
+void zones_take(struct zones *, const struct settings *,
+    const struct probe_answer *);
 
 /*
  * Look at what the workers have seen; zones that need it are probed at once by

@@ -45,7 +45,7 @@ offers(const struct session *s)
 	if (s->peer.lists == NULL)
 		return 0;
 	generation_info(s->peer.lists, LIST_ROUTES, &info);
-	return hops_common(s->clients, info.hops);
+	return hops_common(s->clients, s->state, info.hops);
 }
 
 void

@@ -20,6 +20,7 @@ struct logline;
 struct peer;
 struct settings;
 struct slot;
+struct state;
 struct waiting;
 struct spool;
 
@@ -71,7 +72,8 @@ struct hop_answer {
 struct delivery {
 	const struct deliver_ops *ops; /* NULL: no next hop is chosen */
 	const struct settings *set;
-	struct clients *clients; /* where next hops are noted, or NULL */
+	struct clients *clients;    /* where next hops are noted, or NULL */
+	const struct state *shared; /* what the master writes, or NULL */
 	struct slot *slot;
 	const struct peer *peer;
 	struct waiting *waiting;

@@ -261,7 +261,7 @@ connect_to_any(struct delivery *d, struct hop *h)
 		return;
 	}
 	for (i = 0; i < to.n; i++)
-		health[i] = hop_health(d->clients, to.item[i].text);
+		health[i] = hop_health(d->clients, d->shared, to.item[i].text);
 	if (!try_places(d, h, &to, health, HOP_ALIVE) &&
 	    !try_places(d, h, &to, health, HOP_AWAY) && !h->failed)
 		hop_lose(h, "it timed out before, and is left alone a while");

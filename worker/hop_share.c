@@ -135,14 +135,14 @@ dead_until(int64_t ms, bool silent)
 }
 
 enum hop_health
-hop_health(struct clients *c, const char *hop)
+hop_health(struct clients *c, const struct state *s, const char *hop)
 {
 	struct hop_note *n = hops_take(c, hop);
 	int64_t dead = n != NULL ? atomic_load(&n->dead_ms) : 0;
 	bool silent = dead & SILENT;
 
 	if (dead == 0)
-		return HOP_ALIVE;
+		return hops_seen_down(s, hop) ? HOP_AWAY : HOP_ALIVE;
 	if (dead <= clock_ms() &&
 	    atomic_compare_exchange_strong(&n->dead_ms, &dead,
 		dead_until(silent ? SILENT_MS : AWAY_MS, silent)))

@@ -11,6 +11,7 @@
 struct clients;
 struct hop;
 struct slot;
+struct state;
 
 /*
  * Take one of the connections that h->at may have (setting connections); waits
@@ -35,7 +36,8 @@ enum hop_health {
  * How is that hop? Where it was AWAY or SILENT and that is over, one worker is
  * told that it is ALIVE, and finds out; the others go on without.
  */
-enum hop_health hop_health(struct clients *, const char *hop);
+enum hop_health
+hop_health(struct clients *, const struct state *, const char *hop);
 /* h->at was tried, and this is what came of it. */
 void hop_note_health(struct hop *);
 

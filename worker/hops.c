@@ -13,7 +13,6 @@
 #define NOTED	     ((uint64_t)64) /* in the word of every note */
 #define KEYWORD_MASK ((uint64_t)0xff)
 #define FNV_PRIME    0x100000001b3u
-#define HOP_TEXT_MAX (TARGET_TEXT_MAX + 8)
 
 static uint64_t
 stir(uint64_t h, const void *p, size_t len)
@@ -91,9 +90,30 @@ hops_note(struct clients *c, const char *hop, unsigned keywords)
 		    h | NOTED | HOP_KNOWN | (keywords & HOP_NOTABLE));
 }
 
+/* What the probe helper has seen of it; 0: nothing. */
+static uint32_t
+seen(const struct state *s, const char *hop)
+{
+	uint32_t flags;
+	unsigned i;
+
+	for (i = 0; s != NULL && i < SEEN_HOPS; i++) {
+		flags = atomic_load(&s->hops[i].flags);
+		if (flags != 0 && strcmp(s->hops[i].hop, hop) == 0)
+			return flags;
+	}
+	return 0;
+}
+
+bool
+hops_seen_down(const struct state *s, const char *hop)
+{
+	return seen(s, hop) & SEEN_DOWN;
+}
+
 /* Its keywords, or 0: it was never asked. */
 static unsigned
-look_up(const struct clients *c, const char *hop)
+noted(const struct clients *c, const char *hop)
 {
 	uint64_t h, w;
 	unsigned i;
@@ -109,9 +129,21 @@ look_up(const struct clients *c, const char *hop)
 	return 0;
 }
 
+/* What a worker has heard last, or else the probe helper. */
+static unsigned
+look_up(const struct clients *c, const struct state *s, const char *hop)
+{
+	unsigned keywords = noted(c, hop);
+
+	if (keywords == 0)
+		keywords = seen(s, hop) & SEEN_KEYWORDS;
+	return keywords & HOP_KNOWN ? keywords : 0;
+}
+
 /* One of the list: its keywords, or 0: not known. */
 static unsigned
-keywords_of(const struct clients *c, const char *text, size_t len)
+keywords_of(const struct clients *c, const struct state *s, const char *text,
+    size_t len)
 {
 	char hop[HOP_TEXT_MAX];
 	struct list_target target;
@@ -124,11 +156,11 @@ keywords_of(const struct clients *c, const char *text, size_t len)
 		return HOP_KNOWN | HOP_UTF8;
 	if (list_target(&target, hop) == NULL)
 		return HOP_KNOWN;
-	return look_up(c, hop);
+	return look_up(c, s, hop);
 }
 
 unsigned
-hops_common(const struct clients *c, const char *hops)
+hops_common(const struct clients *c, const struct state *s, const char *hops)
 {
 	unsigned one, common = HOP_DSN | HOP_UTF8;
 	bool known = false;
@@ -137,7 +169,7 @@ hops_common(const struct clients *c, const char *hops)
 	for (; hops != NULL && *hops != '\0'; hops += len) {
 		hops += strspn(hops, " ,|");
 		len = strcspn(hops, " ,|");
-		if (len == 0 || (one = keywords_of(c, hops, len)) == 0)
+		if (len == 0 || (one = keywords_of(c, s, hops, len)) == 0)
 			continue;
 		known = true;
 		common &= one;

@@ -1,5 +1,5 @@
 /*
- * What is known of next hops, noted by all workers in the clients mapping: a
+ * What is known of next hops. All workers note it in the clients mapping: a
  * note for each, by its text as routes have it, kept while the master lives,
  * so that what we offer does not change with a hop's outage. A note that is
  * lost or a lie costs at most a 5.6.7, a parameter that is not passed on or a
@@ -8,10 +8,12 @@
 #ifndef LICTOR_HOPS_H
 #define LICTOR_HOPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clients;
 struct hop_note;
+struct state;
 
 /* What a hop said to EHLO; the first two are offered because of it. */
 #define HOP_DSN	       1
@@ -32,8 +34,13 @@ void hops_note(struct clients *, const char *hop, unsigned keywords);
  * What all next hops have in common: HOP_DSN, HOP_UTF8. hops is the list of
  * them that list routes keeps (struct list_info), or NULL. One that was never
  * asked does not count, but somebody must have been. A Maildir has SMTPUTF8,
- * and knows nothing of DSN.
+ * and knows nothing of DSN. What workers have heard counts before what the
+ * probe helper has; both may be NULL.
  */
-unsigned hops_common(const struct clients *, const char *hops);
+unsigned
+hops_common(const struct clients *, const struct state *, const char *hops);
+
+/* Did the probe helper find it dead? */
+bool hops_seen_down(const struct state *, const char *hop);
 
 #endif

@@ -236,6 +236,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->delivery.set = set;
 	s->delivery.clients = s->clients;
 	s->delivery.hop = s->hop;
+	s->delivery.shared = s->state;
 	s->delivery.slot = slot;
 	s->delivery.peer = &s->peer;
 	s->delivery.waiting = &s->waiting;

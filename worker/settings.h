@@ -152,6 +152,7 @@ struct next_hop {
 	int connections; /* of all workers together */
 	int keep_secs;	 /* a connection that nobody uses is kept so long */
 	enum hop_tells client;
+	int probe_secs; /* between two visits of the probe helper; 0: none */
 };
 
 struct settings {

@@ -21,6 +21,9 @@
 #define SLOTS_MAX  16384
 #define SLOT_BYTES 4096
 
+/* A next hop as list routes tells it: "192.0.2.1:25", "mx:example.org:25" */
+#define HOP_TEXT_MAX (TARGET_TEXT_MAX + 8)
+
 enum slot_phase {
 	SLOT_FREE,
 	SLOT_IDLE,
@@ -57,13 +60,30 @@ _Static_assert(sizeof(struct slot) <= SLOT_BYTES, "a slot is one page");
  */
 #define ZONE_ENTRIES 1024
 
+/*
+ * What the probe helper has seen of one next hop. The text is there before
+ * flags is, and stays as long as that.
+ */
+struct hop_seen {
+	_Atomic uint32_t flags; /* SEEN_...; 0: this place is free */
+	char hop[HOP_TEXT_MAX]; /* as list routes tells its hops */
+};
+
+#define SEEN_HOPS     128
+#define SEEN_KEYWORDS 0xff  /* those of hops.h */
+#define SEEN_HERE     0x100 /* this place is taken */
+#define SEEN_DOWN     0x200 /* it did not answer last */
+
 struct state {
+	uint32_t layout;	    /* STATE_LAYOUT */
 	_Atomic int32_t wake_below; /* fewer idle workers wake the master */
 	_Atomic uint32_t words;	    /* words of clients.idle in use */
 	_Atomic int32_t workers;    /* that are there, idle or busy */
 	_Atomic uint8_t zone_out[ZONE_ENTRIES]; /* a bit a family: do not ask */
+	struct hop_seen hops[SEEN_HOPS];
 };
 
+#define STATE_LAYOUT   1 /* changes with the struct */
 #define SURGE_NETWORKS 20
 #define ZONE_NOTED     ((uint64_t)1 << 32)
 

@@ -197,10 +197,11 @@ class Gateway:
             if not any("limits {" in s for s in sections):
                 sections.append("limits { per_client = 0 }")
         if not self.keep:
-            # What a hop has heard in one session is not for the next one.
+            # What a hop has heard in one session is not for the next one,
+            # and nobody else comes by.
             hops = set(re.findall(r"smtp:([^\s,|]+)",
                                   (self.source / "routes").read_text()))
-            sections += [f'next_hop "{hop}" {{ keep_secs = 0 }}'
+            sections += [f'next_hop "{hop}" {{ keep_secs = 0 probe_secs = 0 }}'
                          for hop in sorted(hops)
                          if not any(f'"{hop}"' in s for s in sections)]
         self.conf.write_text("\n".join(lines + sections) + "\n")

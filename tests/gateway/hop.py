@@ -36,11 +36,11 @@ class Gone(Exception):
 class Hop:
     """The listener; a thread for each connection."""
 
-    def __init__(self, *scripts, pipelining=True, keywords=()):
+    def __init__(self, *scripts, pipelining=True, keywords=(), port=0):
         self.play(*scripts, pipelining=pipelining, keywords=keywords)
         self.lock = threading.Lock()
         self.open = set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

@@ -30,7 +30,7 @@ def serve(gateway, port, client, *sections, workers=1, **settings):
     gateway.write_lists(routes=f"* smtp:127.0.0.1:{port}\n")
     gateway.start(
         f"workers {{ min = {workers} max = {workers} spare = 1 }}",
-        f'next_hop "127.0.0.1:{port}" {{ client = "{client}" }}',
+        f'next_hop "127.0.0.1:{port}" {{ client = "{client}" probe_secs = 0 }}',
         *sections, **settings)
 
 

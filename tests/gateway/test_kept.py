@@ -24,7 +24,7 @@ def serve(gateway, hop, rules="keep_secs = 60", workers=1):
     gateway.write_lists(routes=f"* smtp:127.0.0.1:{hop.port}\n")
     gateway.start(
         f"workers {{ min = {workers} max = {workers} spare = 1 }}",
-        f'next_hop "127.0.0.1:{hop.port}" {{ {rules} }}')
+        f'next_hop "127.0.0.1:{hop.port}" {{ {rules} probe_secs = 0 }}')
     return gateway
 
 

@@ -119,24 +119,24 @@ test_health(void **state)
 	struct hop_note *n = hops_take(c, HOP);
 
 	(void)state;
-	assert_int_equal(hop_health(c, HOP), HOP_ALIVE);
-	assert_int_equal(hop_health(NULL, HOP), HOP_ALIVE);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_ALIVE);
+	assert_int_equal(hop_health(NULL, NULL, HOP), HOP_ALIVE);
 	try_it(h, true, false);
-	assert_int_equal(hop_health(c, HOP), HOP_AWAY);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_AWAY);
 	try_it(h, true, true);
-	assert_int_equal(hop_health(c, HOP), HOP_SILENT);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_SILENT);
 
 	/* Its time is over: one worker tries, the others do not. */
 	atomic_store(&n->dead_ms, (clock_ms() - 2) | 1);
-	assert_int_equal(hop_health(c, HOP), HOP_ALIVE);
-	assert_int_equal(hop_health(c, HOP), HOP_SILENT);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_ALIVE);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_SILENT);
 	atomic_store(&n->dead_ms, (clock_ms() - 2) & ~(int64_t)1);
-	assert_int_equal(hop_health(c, HOP), HOP_ALIVE);
-	assert_int_equal(hop_health(c, HOP), HOP_AWAY);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_ALIVE);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_AWAY);
 
 	try_it(h, false, false);
-	assert_int_equal(hop_health(c, HOP), HOP_ALIVE);
-	assert_int_equal(hop_health(c, "192.0.2.2:25"), HOP_ALIVE);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_ALIVE);
+	assert_int_equal(hop_health(c, NULL, "192.0.2.2:25"), HOP_ALIVE);
 	free(h);
 }
 

@@ -78,10 +78,30 @@ test_rows(void **state)
 	hops_note(c, "[2001:db8::1]:25", BOTH);
 	hops_note(c, "[2001:db8::2]:25", HOP_UTF8);
 	for (i = 0; i < NITEMS(rows); i++)
-		if (hops_common(c, rows[i].hops) != rows[i].common)
+		if (hops_common(c, NULL, rows[i].hops) != rows[i].common)
 			fail_msg("%s: %u", rows[i].hops,
-			    hops_common(c, rows[i].hops));
-	assert_int_equal(hops_common(NULL, "192.0.2.1:25"), 0);
+			    hops_common(c, NULL, rows[i].hops));
+	assert_int_equal(hops_common(NULL, NULL, "192.0.2.1:25"), 0);
+}
+
+/* What the probe helper has seen counts where no worker has heard anything. */
+static void
+test_what_was_seen(void **state)
+{
+	static struct state s;
+
+	(void)state;
+	strlcpy(s.hops[3].hop, "192.0.2.1:25", sizeof(s.hops[3].hop));
+	assert_int_equal(hops_common(c, &s, "192.0.2.1:25"), 0);
+	atomic_store(&s.hops[3].flags, SEEN_HERE | HOP_KNOWN | HOP_DSN);
+	assert_int_equal(hops_common(c, &s, "192.0.2.1:25"), HOP_DSN);
+	assert_int_equal(hops_common(c, &s, "192.0.2.1:26"), 0);
+	assert_false(hops_seen_down(&s, "192.0.2.1:25"));
+	atomic_store(&s.hops[3].flags, SEEN_HERE | SEEN_DOWN);
+	assert_true(hops_seen_down(&s, "192.0.2.1:25"));
+	assert_int_equal(hops_common(c, &s, "192.0.2.1:25"), 0);
+	hops_note(c, "192.0.2.1:25", HOP_UTF8);
+	assert_int_equal(hops_common(c, &s, "192.0.2.1:25"), HOP_UTF8);
 }
 
 /* What it said last counts. */
@@ -91,9 +111,9 @@ test_the_last_word(void **state)
 	(void)state;
 	hops_note(c, "192.0.2.1:25", BOTH);
 	hops_note(c, "192.0.2.1:25", HOP_DSN);
-	assert_int_equal(hops_common(c, "192.0.2.1:25"), HOP_DSN);
+	assert_int_equal(hops_common(c, NULL, "192.0.2.1:25"), HOP_DSN);
 	hops_note(c, "192.0.2.1:25", BOTH);
-	assert_int_equal(hops_common(c, "192.0.2.1:25"), BOTH);
+	assert_int_equal(hops_common(c, NULL, "192.0.2.1:25"), BOTH);
 	hops_note(NULL, "192.0.2.1:25", 0); /* nowhere to note it */
 }
 
@@ -111,14 +131,14 @@ test_a_full_table(void **state)
 	}
 	for (i = 0; i < 8 * HOP_NOTES; i++) {
 		snprintf(text, sizeof(text), "10.0.%u.%u:25", i / 256, i % 256);
-		common = hops_common(c, text);
+		common = hops_common(c, NULL, text);
 		known += common != 0;
 		assert_true(
 		    common == 0 || common == (i % 2 == 0 ? HOP_DSN : HOP_UTF8));
 	}
 	assert_in_range(known, HOP_NOTES / 2, HOP_NOTES);
 	hops_note(c, "192.0.2.1:25", BOTH); /* and a new one is always taken */
-	assert_int_equal(hops_common(c, "192.0.2.1:25"), BOTH);
+	assert_int_equal(hops_common(c, NULL, "192.0.2.1:25"), BOTH);
 }
 
 int
@@ -126,6 +146,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_was_seen, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_the_last_word, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_table, setup,
