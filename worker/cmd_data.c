@@ -180,6 +180,8 @@ log_message(struct session *s, const struct hop_answer *a)
 	log_text(&l, "message_id", s->scan.message_id);
 	log_number(&l, "size", s->scan.size);
 	log_text(&l, "mended", intake_mended(&s->intake));
+	if (s->intake.authres.removed > 0)
+		log_number(&l, "removed", s->intake.authres.removed);
 	deliver_log(&s->delivery, &l);
 	log_text(&l, "reply", "250 2.0.0");
 	if (a->hop_code != 0)
@@ -200,7 +202,7 @@ hand_over(struct session *s)
 	if (s->scan.size > s->env.size)
 		s->env.size = s->scan.size;
 	len = trace(s, buf, sizeof(buf));
-	deliver_message(&s->delivery, buf, len, s->spool, s->scan.wire,
+	deliver_message(&s->delivery, buf, len, s->spool, intake_len(s),
 	    &answer);
 	if (answer.result != HOP_OK) {
 		reply_hop(s, &answer, NULL);
@@ -215,8 +217,7 @@ hand_over(struct session *s)
 void
 message_end(struct session *s)
 {
-	if (s->intake.chunked)
-		intake_end(s);
+	intake_end(s);
 	if (message_acceptable(s))
 		hand_over(s);
 	session_reset(s);

@@ -76,7 +76,8 @@ header_octet(struct data_scan *d, char c)
 {
 	if (c == '\n' && d->place == DATA_LINE_START)
 		header_line(d);
-	else if (c != '\r' && d->line_len < sizeof(d->line))
+	else if (c != '\r' && d->place != DATA_DOT &&
+	    d->line_len < sizeof(d->line))
 		d->line[d->line_len++] = c;
 }
 

@@ -29,6 +29,12 @@ normalises(const struct session *s, bool chunked)
 	return false;
 }
 
+static void
+put(void *spool, const char *p, size_t len)
+{
+	spool_add(spool, p, len);
+}
+
 void
 intake_start(struct session *s, bool chunked)
 {
@@ -43,6 +49,7 @@ intake_start(struct session *s, bool chunked)
 	in->wire.in_header = false; /* it is asked for the end alone */
 	data_mend_start(&in->mend, !chunked);
 	data_start(&s->scan);
+	authres_start(&in->authres, s->set->hostname, put, s->spool);
 }
 
 /*
@@ -56,7 +63,7 @@ keep(struct session *s, const char *p, size_t len)
 	size_t n = data_take(&s->scan, p, len);
 
 	if (s->scan.size <= most)
-		spool_add(s->spool, p, n);
+		authres_take(&s->intake.authres, p, n);
 	return n;
 }
 
@@ -94,11 +101,20 @@ intake_end(struct session *s)
 	struct intake *in = &s->intake;
 	char out[4];
 
-	keep(s, out, data_mend_end(&in->mend, out));
-	if (in->refused) {
-		s->scan.bare_cr = in->mend.bare_cr;
-		s->scan.bare_lf = in->mend.bare_lf;
+	if (in->chunked) {
+		keep(s, out, data_mend_end(&in->mend, out));
+		if (in->refused) {
+			s->scan.bare_cr = in->mend.bare_cr;
+			s->scan.bare_lf = in->mend.bare_lf;
+		}
 	}
+	authres_end(&in->authres);
+}
+
+int64_t
+intake_len(const struct session *s)
+{
+	return s->scan.wire - s->intake.authres.removed_octets;
 }
 
 const char *

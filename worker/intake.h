@@ -1,7 +1,7 @@
 /*
  * The octets of a message on their way from the connection into the spool:
- * where they end, whether their line ends are mended, and what is too much.
- * The session's scan is of what goes into the spool, mended or not.
+ * where they end, whether their line ends are mended, what is left out, and
+ * what is too much. The session's scan is of what goes into the spool, mended or not.
  */
 #ifndef LICTOR_INTAKE_H
 #define LICTOR_INTAKE_H
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/authres.h"
 #include "worker/data.h"
 
 struct session;
@@ -21,6 +22,7 @@ struct intake {
 	bool refused;	       /* bare line ends are, mended or not */
 	struct data_scan wire; /* finds the end of what is mended */
 	struct data_mend mend;
+	struct authres authres; /* between the scan and the spool */
 };
 
 /* A message begins. chunked: it comes by BDAT, else by DATA. */
@@ -30,8 +32,10 @@ void intake_start(struct session *, bool chunked);
  * too large is taken and dropped. Returns how many were taken.
  */
 size_t intake_take(struct session *, const char *, size_t);
-/* All chunks are in. */
+/* All octets are in. */
 void intake_end(struct session *);
+/* Octets of the message in the spool, without the end of data. */
+int64_t intake_len(const struct session *);
 /* For the log: which line ends were mended, or "". */
 const char *intake_mended(const struct intake *);
 

@@ -75,6 +75,7 @@ static const struct {
 	    57, 54, 0, 2, "" },
 	{ T("Received : a\r\n Received: b\r\n\r\n.\r\n"), 33, 30, 0, 0, "" },
 	{ T("Received: a\r\n.\r\n"), 16, 13, 0, 1, "" },
+	{ T(".Received: a\r\n..Received: b\r\n.\r\n"), 32, 27, 0, 1, "" },
 	/* the message-id, folded or not */
 	{ T("Message-ID: <1@x>\r\n\r\n.\r\n"), 24, 21, 0, 0, "<1@x>" },
 	{ T("message-id:<1@x> \t\r\n\r\n.\r\n"), 25, 22, 0, 0, "<1@x>" },
