@@ -56,6 +56,10 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
+tls unix - - n - - smtp -o smtp_tls_security_level=secure
+tlsmgr unix - - n 1000? 1 tlsmgr
+scache unix - - n - 1 scache
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
@@ -65,6 +69,8 @@ class Postfix:
     """Started on a port of its own; first is what a client says unasked."""
 
     def __init__(self, domains="example.org", more="", first=b""):
+        """more: lines of main.cf; what is in none of its domains it sends on,
+        if they name a relayhost."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lictor-postfix-"))
         self.dir.chmod(0o755)
         self.port, self.first = free_port(), first
