@@ -208,6 +208,13 @@ io_fill(struct lineio *io, int64_t deadline_ms)
 	return r;
 }
 
+void
+io_take(struct lineio *io, size_t len)
+{
+	io->start += len;
+	io->searched = io->start;
+}
+
 /* The CRLF of the line that begins at start, or NULL. */
 static char *
 find_crlf(struct lineio *io)

@@ -81,6 +81,9 @@ io_line(struct lineio *, int64_t deadline_ms, const char **line, size_t *len);
 /* Read what the client has; IO_OK means that at least one octet is there. */
 enum io_result io_fill(struct lineio *, int64_t deadline_ms);
 
+/* So many of the octets that are there have been used. */
+void io_take(struct lineio *, size_t len);
+
 /* Add to the output; flushes only when the buffer is full. */
 void io_put(struct lineio *, const char *, size_t, int64_t deadline_ms);
 enum io_result io_flush(struct lineio *, int64_t deadline_ms);
