@@ -491,6 +491,29 @@ listens(const struct settings *set, const struct endpoint *e)
 	return false;
 }
 
+/* Whoever is named here says who the clients are: that is never everybody. */
+static void
+check_proxies(struct loader *l, const char *title, struct listener *at)
+{
+	const struct scan_item *it = config_scan_find(&l->scan, "listener",
+	    title, "proxy_from");
+	char buf[LABEL_MAX], text[PREFIX_TEXT_MAX];
+	size_t i;
+
+	if (it == NULL || it->bad)
+		return;
+	label("listener", title, it->name, buf);
+	at->proxy_from_line = it->line;
+	if (at->proxy_from.n == 0)
+		config_error(&l->log, it->line, "%s: at least one is wanted",
+		    buf);
+	for (i = 0; i < at->proxy_from.n; i++)
+		if (at->proxy_from.item[i].len == 0)
+			config_error(&l->log, config_scan_line(&l->scan, it, i),
+			    "%s: %s would take anybody for a proxy", buf,
+			    prefix_format(&at->proxy_from.item[i], text));
+}
+
 static void
 check_listener(struct loader *l, const struct scan_item *it,
     struct listener *at)
@@ -518,6 +541,7 @@ check_listener(struct loader *l, const struct scan_item *it,
 		    "%s: tls = \"required\" wants a certificate in section "
 		    "tls",
 		    buf);
+	check_proxies(l, it->title, at);
 }
 
 /* One key for each certificate; their lines are for whoever reads them. */
@@ -716,8 +740,10 @@ settings_free(struct settings *set)
 	for (i = 0; i < set->nzones; i++)
 		config_zone_free(&set->zones[i]);
 	free(set->zones);
-	for (i = 0; i < set->nlisteners; i++)
+	for (i = 0; i < set->nlisteners; i++) {
 		free(set->listeners[i].at.text);
+		free(set->listeners[i].proxy_from.item);
+	}
 	free(set->listeners);
 	for (i = 0; i < set->nnext_hops; i++)
 		free(set->next_hops[i].name);

@@ -150,7 +150,6 @@ print_value(FILE *f, const void *base, const struct config_row *row)
 		print_replies(f, base);
 		break;
 	case ROW_TEXT:
-	case ROW_TEXTS:
 		break; /* never in force */
 	}
 }
@@ -161,13 +160,21 @@ same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* Name servers that are not set are those of resolv.conf at the time. */
+/*
+ * Name servers that are not set are those of resolv.conf at the time. A list
+ * that may not be empty stands nowhere when it is not set.
+ */
 static bool
-is_set(const struct settings *set, const struct config_row *row)
+is_set(const void *base, const struct config_row *row)
 {
+	const struct settings *set = base;
+
 	if (row->kind == ROW_ENDPOINTS)
 		return set->nnameservers > 0 &&
 		    set->nameservers[0].text != NULL;
+	if (row->kind == ROW_PREFIXES && row->least > 0)
+		return ((const struct prefixes *)((const char *)base + row->at))
+			   ->n > 0;
 	return row->at != ROW_NOWHERE;
 }
 
@@ -214,7 +221,7 @@ print_section(FILE *f, const char *name, const char *title,
 	fputs(" {\n", f);
 	for (i = 0; i < config_nrows; i++)
 		if (config_row_base(&config_rows[i]) == base &&
-		    config_rows[i].at != ROW_NOWHERE)
+		    is_set(place, &config_rows[i]))
 			print_setting(f, place, &config_rows[i]);
 	fputs("}\n", f);
 }
@@ -227,7 +234,7 @@ config_print(const struct settings *set, FILE *f)
 
 	for (i = 0; i < config_nrows; i++) {
 		row = &config_rows[i];
-		if (!is_set(set, row) || config_row_base(row) != BASE_SETTINGS)
+		if (config_row_base(row) != BASE_SETTINGS || !is_set(set, row))
 			continue;
 		print_border(f, before, row);
 		print_setting(f, set, row);

@@ -124,6 +124,8 @@ const struct config_row config_rows[] = {
 
 	{ "listener", NULL, "tls", ROW_WORD, OF(tls),
 	    "optional", 0, 0, levels },
+	{ "listener", NULL, "proxy_from", ROW_PREFIXES, OF(proxy_from),
+	    NULL, 1, 256, NULL },
 
 	{ "test", "banned", "mode", ROW_WORD, AT(tests[TEST_BANNED].mode),
 	    "on", 0, 0, modes },
@@ -211,8 +213,6 @@ const struct config_row config_rows[] = {
 	    "300", 0, DAY, NULL },
 
 	/* Without effect in this version. */
-	{ "listener", NULL, "proxy_from", ROW_TEXTS, NOWHERE,
-	    NULL, 0, 256, NULL },
 	{ "next_hop", NULL, "tls", ROW_TEXT, NOWHERE, NULL, 0, 0, NULL },
 };
 /* clang-format on */
@@ -289,7 +289,6 @@ config_row_is_list(const struct config_row *row)
 	case ROW_LOCALS:
 	case ROW_LISTEN:
 	case ROW_PREFIXES:
-	case ROW_TEXTS:
 	case ROW_ENDPOINTS:
 	case ROW_WORDS:
 	case ROW_REPLIES:

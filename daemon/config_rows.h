@@ -30,7 +30,6 @@ enum row_kind {
 	ROW_SPEECH,    /* char *, what a client may be told; "": the usual */
 	ROW_WORDING,   /* the same with $ip, $zone and $txt in it */
 	ROW_TEXT,      /* kept nowhere */
-	ROW_TEXTS,     /* kept nowhere */
 };
 
 #define ROW_NOWHERE ((size_t)-1) /* without effect in this version */

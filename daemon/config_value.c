@@ -452,7 +452,6 @@ config_value(void *base, const struct config_row *row, const char *text,
 			return -1;
 		return put_string(place, text);
 	case ROW_TEXT:
-	case ROW_TEXTS:
 		return 0;
 	}
 	return config_refuse(why, "a setting of no kind");

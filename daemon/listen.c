@@ -75,29 +75,41 @@ find(const struct listeners *l, const char *name)
 	return -1;
 }
 
-/* How much TLS the settings want there; none without a certificate. */
-static enum tls_level
-level(const struct settings *set, const struct endpoint *e)
+/* What the settings say of that address, or NULL. */
+static const struct listener *
+section_of(const struct settings *set, const struct endpoint *e)
 {
 	const struct endpoint *at;
 	size_t i;
 
-	if (set->tls.certificate.n == 0)
-		return TLS_OFF;
 	for (i = 0; i < set->nlisteners; i++) {
 		at = &set->listeners[i].at;
 		if (addr_equal(&at->addr, &e->addr) && at->port == e->port)
-			return set->listeners[i].tls;
+			return &set->listeners[i];
 	}
-	return TLS_OPTIONAL;
+	return NULL;
+}
+
+/* How much TLS the settings want there; none without a certificate. */
+static enum tls_level
+level(const struct settings *set, const struct listener *section)
+{
+	if (set->tls.certificate.n == 0)
+		return TLS_OFF;
+	return section != NULL ? section->tls : TLS_OPTIONAL;
 }
 
 static int
-add(struct listeners *l, const char *name, int fd, enum tls_level tls)
+add(struct listeners *l, const struct settings *set, const struct endpoint *e,
+    int fd)
 {
-	if (l->n == LISTEN_MAX || (l->names[l->n] = strdup(name)) == NULL)
+	const struct listener *section = section_of(set, e);
+
+	if (l->n == LISTEN_MAX || (l->names[l->n] = strdup(e->text)) == NULL)
 		return -1;
-	l->tls[l->n] = tls;
+	l->tls[l->n] = level(set, section);
+	if (section != NULL && section->proxy_from.n > 0)
+		l->proxy_from[l->n] = &section->proxy_from;
 	l->fds[l->n++] = fd;
 	return 0;
 }
@@ -131,7 +143,7 @@ listen_open(const struct settings *set, const struct listeners *old,
 			    strerror(errno));
 			goto fail;
 		}
-		if (add(l, e->text, fd, level(set, e)) == -1)
+		if (add(l, set, e, fd) == -1)
 			goto fail;
 	}
 	if (l->n > 0)

@@ -13,6 +13,8 @@ struct listeners {
 	int fds[LISTEN_MAX];
 	char *names[LISTEN_MAX]; /* as written in the settings */
 	enum tls_level tls[LISTEN_MAX];
+	/* The proxies that name its clients, of the settings; or NULL. */
+	const struct prefixes *proxy_from[LISTEN_MAX];
 };
 
 /*

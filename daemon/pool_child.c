@@ -76,6 +76,7 @@ pool_be_worker(const struct pool *p, unsigned i)
 	start.sandbox = sv->sandbox;
 	start.listeners = sv->listeners->fds;
 	start.tls = sv->listeners->tls;
+	start.proxy_from = sv->listeners->proxy_from;
 	start.tls_context = sv->tls;
 	start.keys = sv->keys[1];
 	start.nlisteners = sv->listeners->n;

@@ -124,6 +124,11 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 	}
 	arg += 5;
 	session_reset(s);
+	if (s->quiet) {
+		reply_refuse_as(s, "proxy", "proxy-local", 550, "5.7.1",
+		    "the proxy names no client, and mail needs one", NULL);
+		return;
+	}
 	wrong = path_parse(&arg, end, PATH_SENDER, &sender, &status);
 	if (wrong != NULL) {
 		reply(s, 501, status, "%s", wrong);

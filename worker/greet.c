@@ -90,7 +90,7 @@ static void
 log_connect(const struct session *s)
 {
 	static struct logline l;
-	char rules[LOG_VALUE_MAX];
+	char rules[LOG_VALUE_MAX], via[ADDR_TEXT_MAX];
 	const struct reason *why;
 	size_t n = 0;
 	int i;
@@ -106,6 +106,8 @@ log_connect(const struct session *s)
 	}
 	session_log(s, &l, "connect");
 	log_number(&l, "port", s->peer.port);
+	if (s->via.family != 0)
+		log_text(&l, "via", addr_format(&s->via, via));
 	log_text(&l, "rule", rules);
 	log_send(&l);
 }
@@ -125,12 +127,15 @@ listen_first(struct session *s)
 		return;
 	if (until > s->deadline_ms)
 		until = s->deadline_ms;
-	s->peer.early = io_fill(&s->io, until) == IO_OK;
+	/* What came with the header of a proxy is in hand already. */
+	s->peer.early = s->io.start < s->io.end ||
+	    io_fill(&s->io, until) == IO_OK;
 	s->peer.listened = true;
 }
 
-bool
-greet_client(struct session *s, unsigned held)
+/* May the client be greeted? Else it was refused. */
+static bool
+is_welcome(struct session *s, unsigned held)
 {
 	const struct finding *refusal;
 
@@ -148,9 +153,18 @@ greet_client(struct session *s, unsigned held)
 		    "too many sessions from your address", NULL);
 		return false;
 	}
-	if (rate_refuses(s, RATE_CONNECTIONS))
-		return false;
-	log_connect(s);
+	return !rate_refuses(s, RATE_CONNECTIONS);
+}
+
+bool
+greet_client(struct session *s, unsigned held)
+{
+	/* A proxy that looks whether we are there is no client. */
+	if (!s->quiet) {
+		if (!is_welcome(s, held))
+			return false;
+		log_connect(s);
+	}
 	reply(s, 220, NULL, "%s ESMTP", s->set->hostname);
 	return true;
 }

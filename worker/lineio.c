@@ -67,6 +67,18 @@ io_init(struct lineio *io, struct waiting *waiting, int fd)
 	wait_set(waiting, WAIT_CLIENT, fd);
 }
 
+uint16_t
+io_port(const struct sockaddr_storage *ss)
+{
+	if (ss->ss_family == AF_INET)
+		return ntohs(
+		    ((const struct sockaddr_in *)(const void *)ss)->sin_port);
+	if (ss->ss_family != AF_INET6)
+		return 0;
+	return ntohs(
+	    ((const struct sockaddr_in6 *)(const void *)ss)->sin6_port);
+}
+
 void
 io_local(const struct lineio *io, struct addr *a, uint16_t *port)
 {
@@ -76,9 +88,7 @@ io_local(const struct lineio *io, struct addr *a, uint16_t *port)
 	memset(&ss, 0, sizeof(ss));
 	getsockname(io->fd, (struct sockaddr *)&ss, &len);
 	addr_from_sockaddr(a, (struct sockaddr *)&ss);
-	*port = ntohs(ss.ss_family == AF_INET6 ?
-		((const struct sockaddr_in6 *)(const void *)&ss)->sin6_port :
-		((const struct sockaddr_in *)(const void *)&ss)->sin_port);
+	*port = io_port(&ss);
 }
 
 static enum io_result

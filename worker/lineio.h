@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct addr;
+struct sockaddr_storage;
 struct waiting;
 
 /*
@@ -62,7 +63,9 @@ struct lineio {
 };
 
 void io_init(struct lineio *, struct waiting *, int fd);
-/* The address of ours that the client talks to; family 0: it has none. */
+/* The port of an AF_INET or AF_INET6 socket address, or 0. */
+uint16_t io_port(const struct sockaddr_storage *);
+/* Address and port of ours that the client talks to; family 0: it has none. */
 void io_local(const struct lineio *, struct addr *, uint16_t *port);
 
 /* From now on octets go this way. What was read before is forgotten. */

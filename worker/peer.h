@@ -43,7 +43,10 @@ struct peer {
 	bool relay;	    /* the relay test granted it: may send anywhere */
 	bool relay_unknown; /* it could not be found out whether it may */
 
-	/* Ours that it talks to, once somebody had to know; family 0: not yet. */
+	/*
+	 * Ours that it talks to, once somebody had to know, or the one at which
+	 * its proxy took it; family 0: not yet.
+	 */
 	struct addr local;
 	uint16_t local_port;
 	char helo[NAME_TEXT_MAX];      /* as the client said it; "" before */

@@ -16,6 +16,7 @@
 #include "worker/greet.h"
 #include "worker/hop.h"
 #include "worker/log.h"
+#include "worker/proxied.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -209,9 +210,17 @@ make_id(char id[16], const struct slot *slot)
 
 /* ------------------------------------------------------------- the beginning */
 
+void
+session_set_client(struct session *s, const struct addr *addr, uint16_t port)
+{
+	s->peer.addr = *addr;
+	s->peer.port = port;
+	addr_format(addr, s->peer.addr_text);
+	strlcpy(s->slot->client, s->peer.addr_text, sizeof(s->slot->client));
+}
+
 static void
-begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
-    struct generation *lists)
+begin(struct session *s, int fd, const struct addr *addr, uint16_t port)
 {
 	const struct settings *set = s->set;
 	struct slot *slot = s->slot;
@@ -225,10 +234,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	make_id(s->id, slot);
 	strlcpy(s->ref, s->id, sizeof(s->ref));
 
-	s->peer.addr = *addr;
-	s->peer.port = port;
-	addr_format(addr, s->peer.addr_text);
-	s->peer.lists = lists;
+	session_set_client(s, addr, port);
 	s->peer.rdns = &rdns_nothing;
 	s->peer.now = (int64_t)time(NULL);
 
@@ -245,12 +251,21 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port,
 	s->delivery.deadline_ms = s->deadline_ms;
 
 	slot->since_ms = s->start_ms;
-	strlcpy(slot->client, s->peer.addr_text, sizeof(slot->client));
 	strlcpy(slot->ref, s->id, sizeof(slot->ref));
 	wait_init(&s->waiting);
 	s->waiting.left = s->left;
 	s->waiting.arg = s->left_arg;
 	io_init(&s->io, &s->waiting, fd);
+}
+
+bool
+session_begin(struct session *s, int fd, const struct addr *addr, uint16_t port)
+{
+	begin(s, fd, addr, port);
+	if (s->proxy_from == NULL || proxied_client(s))
+		return true;
+	s->slot->sessions++;
+	return false;
 }
 
 /* ---------------------------------------------------------- the conversation */
@@ -393,19 +408,25 @@ log_session(struct session *s)
 	log_send(&l);
 }
 
-void
-session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
-    struct generation *lists)
+/* What is to be told of a client that was greeted and has gone. */
+static void
+tell(struct session *s)
 {
-	unsigned held = s->slot->held_count;
+	if (s->quiet)
+		return;
+	admit_rehearse(s);
+	log_session(s);
+}
 
-	begin(s, fd, addr, port, lists);
-	if (greet_client(s, held)) {
+void
+session_run(struct session *s, struct generation *lists)
+{
+	s->peer.lists = lists;
+	if (greet_client(s, s->slot->held_count)) {
 		atomic_store(&s->slot->phase, SLOT_COMMAND);
 		converse(s);
 		session_reset(s);
-		admit_rehearse(s);
-		log_session(s);
+		tell(s);
 	}
 	if (io_finish(&s->io, clock_ms() + LINGER_MS) == IO_OK && s->over &&
 	    ended_by_us(s))

@@ -61,6 +61,7 @@ struct session {
 
 	/* Given for every client: what its listener has. */
 	enum tls_level tls_level;
+	const struct prefixes *proxy_from; /* who names its clients, or NULL */
 
 	/* From here on all is cleared for every client. */
 	struct peer peer;
@@ -72,6 +73,9 @@ struct session {
 	struct dns *dns;	    /* questions of its own, or NULL */
 	struct tls *tls;	    /* NULL: in the clear */
 	struct maildom maildom;	    /* of the sender */
+
+	struct addr via; /* the proxy that named the client; family 0: none */
+	bool quiet;	 /* it is the proxy itself that talks */
 
 	enum phase phase;
 	unsigned offered; /* extensions that depend on next hops: HOP_... */
@@ -99,11 +103,18 @@ struct session {
 };
 
 /*
- * Serve one client from its first octet to its last. The caller has filled the
- * first members and closes fd afterwards.
+ * Begin with a connection from that address; the caller has filled the first
+ * members and closes fd in the end. Where proxies name the clients, this reads
+ * who it is. True: there is a client, whose address is in peer, and
+ * session_run must follow. False: there is none, and the session is over.
  */
-void session_run(struct session *, int fd, const struct addr *, uint16_t port,
-    struct generation *);
+bool
+session_begin(struct session *, int fd, const struct addr *, uint16_t port);
+/* Serve it from its greeting to its last octet, on these lists. */
+void session_run(struct session *, struct generation *);
+
+/* From now on this is the client. */
+void session_set_client(struct session *, const struct addr *, uint16_t port);
 
 /* End the session after the command in hand; why is a word for the log. */
 void session_end(struct session *, const char *why);

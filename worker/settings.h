@@ -136,6 +136,12 @@ struct listener {
 	struct endpoint at;
 	bool used; /* it is in listen; else this is not in force */
 	enum tls_level tls;
+	/*
+	 * The proxies that name its clients; none: they come by themselves. The
+	 * line is that of the setting.
+	 */
+	struct prefixes proxy_from;
+	unsigned proxy_from_line;
 };
 
 /* How a next hop is told whose mail it gets. */

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <netinet/in.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +36,7 @@ struct worker {
 	struct worker_start given;
 	int listeners[LISTEN_MAX];
 	enum tls_level tls[LISTEN_MAX]; /* of each of them */
+	const struct prefixes *proxy_from[LISTEN_MAX];
 	int epoll;
 	struct generation *lists;
 	struct spool spool;
@@ -85,6 +85,7 @@ accept_from(struct worker *w, size_t listener, struct sockaddr_storage *from)
 	socklen_t len = sizeof(*from);
 
 	w->session.tls_level = w->tls[listener];
+	w->session.proxy_from = w->proxy_from[listener];
 	return accept4(w->listeners[listener], (struct sockaddr *)from, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
@@ -200,14 +201,6 @@ refresh_lists(struct worker *w)
 
 /* -------------------------------------------------------- one session */
 
-static uint16_t
-port_of(const struct sockaddr_storage *ss)
-{
-	return ntohs(ss->ss_family == AF_INET ?
-		((const struct sockaddr_in *)(const void *)ss)->sin_port :
-		((const struct sockaddr_in6 *)(const void *)ss)->sin6_port);
-}
-
 /* Whoever sees it first tells the others, and the log. */
 static void
 see_pressure(const struct worker *w, int idle)
@@ -256,26 +249,48 @@ become_idle(struct worker *w)
 	see_pressure(w, count_idle(w));
 }
 
+/* Count the session for its client, but not for a proxy that is none. */
+static void
+count_client(struct worker *w)
+{
+	struct slot *slot = w->given.slot;
+
+	slot->held = slot->held_count = 0;
+	if (w->session.quiet)
+		return;
+	slot->held = clients_key(w->given.clients, &w->session.peer.addr);
+	slot->held_count = clients_enter(w->given.clients, slot->held);
+	if (slot->held_count == 0)
+		slot->held = 0;
+}
+
+static void
+serve_client(struct worker *w)
+{
+	struct list_error error;
+
+	count_client(w);
+	refresh_lists(w);
+	session_run(&w->session, w->lists);
+	if (w->lists != NULL && generation_damaged(w->lists, &error))
+		raise_trouble(w, &error);
+}
+
 static void
 serve(struct worker *w, int fd, const struct sockaddr_storage *from)
 {
 	struct slot *slot = w->given.slot;
 	struct addr addr;
-	struct list_error error;
 	char text[ADDR_TEXT_MAX];
 
 	addr_from_sockaddr(&addr, (const struct sockaddr *)from);
 	setproctitle("worker %s", addr_format(&addr, text));
-	slot->held = clients_key(w->given.clients, &addr);
-	slot->held_count = clients_enter(w->given.clients, slot->held);
-	if (slot->held_count == 0)
-		slot->held = 0;
 	atomic_store(&slot->phase, SLOT_GREETING);
-	refresh_lists(w);
-	session_run(&w->session, fd, &addr, port_of(from), w->lists);
-	if (w->lists != NULL && generation_damaged(w->lists, &error))
-		raise_trouble(w, &error);
-
+	if (session_begin(&w->session, fd, &addr, io_port(from))) {
+		if (w->session.via.family != 0)
+			setproctitle("worker %s", w->session.peer.addr_text);
+		serve_client(w);
+	}
 	close(fd);
 	if (slot->held != 0)
 		clients_leave(w->given.clients, slot->held);
@@ -331,6 +346,8 @@ prepare(struct worker *w)
 	memcpy(w->listeners, g->listeners,
 	    g->nlisteners * sizeof(w->listeners[0]));
 	memcpy(w->tls, g->tls, g->nlisteners * sizeof(w->tls[0]));
+	memcpy(w->proxy_from, g->proxy_from,
+	    g->nlisteners * sizeof(w->proxy_from[0]));
 	if ((w->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1) {
 		start_failed("epoll");
 		return -1;

@@ -22,6 +22,8 @@ struct worker_start {
 	const struct sandbox *sandbox;
 	const int *listeners;	   /* non-blocking, listening */
 	const enum tls_level *tls; /* of each of them */
+	const struct prefixes *const
+	    *proxy_from; /* of each; NULL in it: none */
 	size_t nlisteners;
 	int state_dirfd;	  /* settings->state_dir, open for reading */
 	struct generation *lists; /* the master's, or NULL; inherited */

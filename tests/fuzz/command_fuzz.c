@@ -207,7 +207,8 @@ run(const uint8_t *data, size_t size, const struct addr *addr)
 	shutdown(fds[0], SHUT_WR);
 	dup2(gear.null_fd, STDERR_FILENO);
 	generation_begin(gear.lists);
-	session_run(&gear.session, fds[1], addr, 1025, gear.lists);
+	require(session_begin(&gear.session, fds[1], addr, 1025));
+	session_run(&gear.session, gear.lists);
 	dup2(gear.stderr_fd, STDERR_FILENO);
 	close(fds[1]);
 	while ((n = read(fds[0], said + len, sizeof(said) - len)) > 0)

@@ -204,7 +204,8 @@ class Gateway:
             sections += [f'next_hop "{hop}" {{ keep_secs = 0 probe_secs = 0 }}'
                          for hop in sorted(hops)
                          if not any(f'"{hop}"' in s for s in sections)]
-        self.conf.write_text("\n".join(lines + sections) + "\n")
+        text = "\n".join(lines + sections) + "\n"
+        self.conf.write_text(text.replace("{port}", str(self.port)))
 
     def run(self, tool, *args, check=True, **kw):
         """Run a program of ours with this configuration."""

@@ -228,16 +228,24 @@ attempt(const struct session *s, char name, char *out, size_t size)
 	}
 }
 
-void
-session_run(struct session *s, int fd, const struct addr *addr, uint16_t port,
-    struct generation *lists)
+bool
+session_begin(struct session *s, int fd, const struct addr *addr, uint16_t port)
 {
+	(void)port;
+	s->io.fd = fd;
+	s->peer.addr = *addr;
+	addr_format(addr, s->slot->client);
+	return true;
+}
+
+void
+session_run(struct session *s, struct generation *lists)
+{
+	int fd = s->io.fd;
 	struct waiting w;
 	char name, out[64];
 
-	(void)port;
 	(void)lists;
-	addr_format(addr, s->slot->client);
 	s->slot->sessions++; /* its death is then no early one */
 	wait_init(&w);
 	wait_set(&w, WAIT_CLIENT, fd);
