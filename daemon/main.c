@@ -17,6 +17,7 @@
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/privs.h"
+#include "daemon/proxies.h"
 #include "daemon/resolv.h"
 #include "worker/log.h"
 #include "worker/settings.h"
@@ -155,7 +156,8 @@ main(int argc, char **argv)
 	if ((set = config_load(o.config, report_setting, NULL)) == NULL)
 		return 1;
 	resolv_load(set, RESOLV_PATH, report_setting, NULL);
-	if (keys_check(set, report_setting, NULL) == -1) {
+	if (keys_check(set, report_setting, NULL) == -1 ||
+	    proxies_check(set, report_setting, NULL) == -1) {
 		settings_free(set);
 		return 1;
 	}

@@ -23,6 +23,7 @@
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
 #include "daemon/pool_state.h"
+#include "daemon/proxies.h"
 #include "daemon/resolv.h"
 #include "daemon/service.h"
 #include "daemon/zones.h"
@@ -142,6 +143,8 @@ reload(struct pool *p)
 	if (next.settings == NULL)
 		goto fail;
 	resolv_load(next.settings, RESOLV_PATH, pool_report, NULL);
+	if (proxies_check(next.settings, pool_report, NULL) == -1)
+		goto fail;
 	if (service_open(&next, "reload") == -1)
 		goto fail;
 	if (strcmp(next.settings->run_dir, old.settings->run_dir) != 0 ||

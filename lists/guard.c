@@ -553,6 +553,29 @@ guard_loops(const struct guard *g)
 			    e->argument);
 }
 
+/* The address of a proxy stands for anybody who once comes by it unnamed. */
+static void
+guard_proxies(const struct guard *g)
+{
+	const struct source *s = g->lists[LIST_RELAY];
+	char text[PREFIX_TEXT_MAX], proxy[PREFIX_TEXT_MAX];
+	const struct entry *e;
+	struct prefix p;
+	size_t i;
+
+	for (e = s->entries; e < s->entries + s->n; e++) {
+		if (e->action != ACT_RELAY || !is_live(g, e) ||
+		    key_to_prefix(&p, e->key, strlen(e->key)) == -1)
+			continue;
+		for (i = 0; i < g->ask->nproxies; i++)
+			if (prefix_meets(&g->ask->proxies[i], &p))
+				report_error(g->report, e->file, e->line,
+				    "relay %s meets proxy_from %s " OVERRIDE,
+				    prefix_format(&p, text),
+				    prefix_format(&g->ask->proxies[i], proxy));
+	}
+}
+
 /* A name below which anybody can register is everybody's. */
 static void
 guard_relay_names(const struct guard *g)
@@ -593,8 +616,10 @@ guard_lists(const struct guard *g, unsigned changed)
 		guard_maildirs(g);
 		guard_loops(g);
 	}
-	if (changed & BIT(LIST_RELAY))
+	if (changed & BIT(LIST_RELAY)) {
+		guard_proxies(g);
 		guard_relay_names(g);
+	}
 	if (changed & BIT(LIST_SENDERS))
 		guard_null_sender(g);
 }

@@ -398,6 +398,8 @@ struct list_compile {
 	size_t nprotect;
 	const struct addr *listen; /* unspecified addresses are left out */
 	size_t nlisten;
+	const struct prefix *proxies; /* they name clients: not to relay */
+	size_t nproxies;
 	const struct list_own *own; /* no route may lead back to us */
 	size_t nown;
 	char *const *maildir_roots;

@@ -143,6 +143,24 @@ add_listeners(struct ask *a, const struct settings *set)
 			    e->port);
 }
 
+/* The proxies of all listeners that are in force. */
+static void
+add_proxies(struct ask *a, const struct settings *set)
+{
+	const struct listener *l;
+	size_t i, n = 0;
+
+	for (l = set->listeners; l < set->listeners + set->nlisteners; l++)
+		n += l->used ? l->proxy_from.n : 0;
+	a->proxies = calloc(n + 1, sizeof(*a->proxies));
+	if (a->proxies == NULL)
+		err(EX_OSERR, NULL);
+	for (l = set->listeners; l < set->listeners + set->nlisteners; l++)
+		for (i = 0; l->used && i < l->proxy_from.n; i++)
+			a->proxies[a->compile.nproxies++] =
+			    l->proxy_from.item[i];
+}
+
 void
 ask_init(struct ask *a, const struct settings *set)
 {
@@ -153,6 +171,8 @@ ask_init(struct ask *a, const struct settings *set)
 	c->listen = a->listen;
 	add_listeners(a, set);
 	c->own = a->own;
+	add_proxies(a, set);
+	c->proxies = a->proxies;
 	c->source_dir = set->source_dir;
 	c->state_dir = set->state_dir;
 	c->gid = readers(set);
@@ -176,6 +196,7 @@ ask_free(struct ask *a)
 	progress_clear();
 	free(a->listen);
 	free(a->own);
+	free(a->proxies);
 }
 
 int

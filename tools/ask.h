@@ -10,6 +10,7 @@ struct ask {
 	struct list_compile compile;
 	struct addr *listen;
 	struct list_own *own;
+	struct prefix *proxies;
 };
 
 /*

@@ -38,6 +38,15 @@ static const struct {
 	{ "banned", "172.16.0.7\n", NULL },
 	{ "banned", "172.16.9.0/24\n", NULL },
 
+	/* proxies 192.168.8.0/24, 2001:db8:8::8 */
+	{ "relay", "192.168.0.0/16\n",
+	    "relay:1: relay 192.168.0.0/16 meets proxy_from 192.168.8.0/24" },
+	{ "relay", "\n192.168.8.7\n",
+	    "relay:2: relay 192.168.8.7 meets proxy_from 192.168.8.0/24" },
+	{ "relay", "2001:db8:8::/64\n", "meets proxy_from 2001:db8:8::8" },
+	{ "relay", "192.168.9.0/24\n2001:db8:8::9\nproxy.example.org\n", NULL },
+	{ "relay", "192.168.8.7 deny\n192.168.8.8 until=2020-01-01\n", NULL },
+
 	{ "relay", "mail.example.org\n.example.co.uk\n.co.example\n", NULL },
 	{ "relay", ".co.uk\n",
 	    "relay:1: .co.uk is a public suffix: anybody can have a name" },
@@ -73,7 +82,7 @@ setup(void **state)
 {
 	static char root[] = "/var/mail/";
 	static char *roots[] = { root };
-	static struct prefix protect[2];
+	static struct prefix protect[2], proxies[2];
 	static struct addr own;
 	static struct list_own listeners[2];
 	struct fixture *f;
@@ -86,6 +95,10 @@ setup(void **state)
 	listeners[0].port = listeners[1].port = 25;
 	prefix_parse(&protect[0], "127.0.0.0/8", &hostbits);
 	prefix_parse(&protect[1], "fc00::/7", &hostbits);
+	prefix_parse(&proxies[0], "192.168.8.0/24", &hostbits);
+	prefix_parse(&proxies[1], "2001:db8:8::8", &hostbits);
+	f->ask.proxies = proxies;
+	f->ask.nproxies = 2;
 	addr_parse(&own, "198.51.100.1");
 	f->ask.protect = protect;
 	f->ask.nprotect = 2;
