@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lists/list.h"
+#include "worker/hop.h"
 #include "worker/log.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -37,6 +38,7 @@ static struct gear {
 	struct slot slot;
 	struct spool spool;
 	struct dns_servers servers;
+	struct hop hop; /* all routes are Maildirs: it is never opened */
 	struct session session;
 	struct generation *lists;
 	int stderr_fd, null_fd;
@@ -142,6 +144,7 @@ set_up(void)
 	gear.session.slot = &gear.slot;
 	gear.session.clients = &shared;
 	gear.session.spool = &gear.spool;
+	gear.session.hop = &gear.hop;
 	gear.session.servers = &gear.servers; /* none: names are unknown */
 	gear.stderr_fd = dup(STDERR_FILENO);
 	gear.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
