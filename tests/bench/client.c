@@ -403,6 +403,8 @@ replied(struct client *c, int code, const char *line)
 	if (c->step == STEP_DOT && pending(c) == 0) {
 		c->has_message = false;
 		bag_told(c->job->bag, &c->message, code);
+		if (code == 250 && c->sent == 1)
+			tally_time(c->job->taken, net_now_us() - c->begun_us);
 	}
 	if (expected(c, code))
 		advance(c);

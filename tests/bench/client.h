@@ -42,6 +42,7 @@ struct job {
 	size_t group_bytes;
 	struct bag *bag;
 	struct tally *tally;
+	struct tally *taken; /* to the 250 of a session's first message */
 };
 
 enum client_state {

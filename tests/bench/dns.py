@@ -44,6 +44,19 @@ def settings(ports):
     )
 
 
+def start_nameserver(bench, stack, delay_ms):
+    """The port of one that answers after so many milliseconds."""
+    with udp_socket() as free:
+        port = free.getsockname()[1]
+    argv = [
+        *(bench.tools / "nameserver", "-S", SERVE_SECS),
+        *("-d", delay_ms, f"127.0.0.1:{port}"),
+    ]
+    log = bench.folder / "nameserver.log"
+    stack.enter_context(bench.server("nameserver", argv, port, log))
+    return port
+
+
 class Hosts:
     """Gateways that differ in the name servers they ask."""
 
@@ -55,17 +68,7 @@ class Hosts:
         self.masters, self.ports = {}, {}
 
     def nameserver(self, delay_ms):
-        """The port of one that answers after so many milliseconds."""
-        with udp_socket() as free:
-            port = free.getsockname()[1]
-        argv = [
-            *(self.bench.tools / "nameserver", "-S", SERVE_SECS),
-            *("-d", delay_ms, f"127.0.0.1:{port}"),
-        ]
-        log = self.bench.folder / "nameserver.log"
-        started = self.bench.server("nameserver", argv, port, log)
-        self.stack.enter_context(started)
-        return port
+        return start_nameserver(self.bench, self.stack, delay_ms)
 
     def silent(self):
         """The port of one that takes questions and says nothing."""

@@ -43,7 +43,7 @@ struct load {
 	struct job job;
 	struct options opt;
 	struct net_source from;
-	struct tally tally;
+	struct tally tally, taken;
 	struct bag bag;
 	struct client *clients;
 	int started, running;
@@ -345,6 +345,8 @@ report(struct load *l)
 	tally_print_failures(&l->tally);
 	printf(" ");
 	tally_print_times(&l->tally, "");
+	printf(" ");
+	tally_print_times(&l->taken, "taken_");
 	printf(" seconds=%.3f\n", secs);
 }
 
@@ -397,10 +399,12 @@ main(int argc, char **argv)
 	l.job.from = &l.from;
 	l.job.bag = &l.bag;
 	l.job.tally = &l.tally;
+	l.job.taken = &l.taken;
 	if ((l.job.epfd = epoll_create1(EPOLL_CLOEXEC)) == -1)
 		err(1, "epoll_create1");
 	status = l.job.mode == JOB_HOLD ? idle(&l) : deliver(&l);
 	tally_free(&l.tally);
+	tally_free(&l.taken);
 	close(l.job.epfd);
 	return status;
 }

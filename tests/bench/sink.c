@@ -5,7 +5,8 @@
  * bare CR or LF that came through shows in the counts.
  *
  * It ends on SIGTERM, SIGINT or when its seconds are over, with one line of
- * totals; exit status 0, or 1 when it could not go on.
+ * totals, which SIGUSR1 asks for earlier; exit status 0, or 1 when it could
+ * not go on.
  */
 #include <sys/epoll.h>
 #include <sys/queue.h>
@@ -66,13 +67,15 @@ struct sink {
 	uint64_t sessions, open, messages, recipients, bytes, cut;
 };
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, asked;
 
 static void
 on_signal(int sig)
 {
-	(void)sig;
-	stop = 1;
+	if (sig == SIGUSR1)
+		asked = 1;
+	else
+		stop = 1;
 }
 
 /* -------------------------------------------------------------- writing */
@@ -423,12 +426,24 @@ answer_due(struct sink *k)
 }
 
 static void
+show_totals(const struct sink *k)
+{
+	printf("sessions=%" PRIu64 " messages=%" PRIu64 " recipients=%" PRIu64
+	       " bytes=%" PRIu64 " cut=%" PRIu64 " open=%" PRIu64 "\n",
+	    k->sessions, k->messages, k->recipients, k->bytes, k->cut, k->open);
+	fflush(stdout);
+	asked = 0;
+}
+
+static void
 serve(struct sink *k, const sigset_t *unblocked)
 {
 	struct epoll_event ev[EVENTS];
 	int i, n, wait_ms;
 
 	while (!stop) {
+		if (asked)
+			show_totals(k);
 		wait_ms = answer_due(k);
 		n = epoll_pwait(k->epfd, ev, EVENTS, wait_ms, unblocked);
 		if (n == -1 && errno != EINTR)
@@ -444,7 +459,7 @@ serve(struct sink *k, const sigset_t *unblocked)
 
 static void catch (sigset_t *before, int secs)
 {
-	static const int sigs[] = { SIGTERM, SIGINT, SIGALRM };
+	static const int sigs[] = { SIGTERM, SIGINT, SIGALRM, SIGUSR1 };
 	struct sigaction sa = { .sa_handler = on_signal };
 	sigset_t set;
 	size_t i;
@@ -526,8 +541,6 @@ main(int argc, char **argv)
 	serve(&k, &before);
 	if (k.ledger != NULL && fclose(k.ledger) != 0)
 		err(1, "ledger");
-	printf("sessions=%" PRIu64 " messages=%" PRIu64 " recipients=%" PRIu64
-	       " bytes=%" PRIu64 " cut=%" PRIu64 " open=%" PRIu64 "\n",
-	    k.sessions, k.messages, k.recipients, k.bytes, k.cut, k.open);
+	show_totals(&k);
 	return 0;
 }
