@@ -1,8 +1,8 @@
 /*
  * The end of data is CRLF.CRLF and nothing else (RFC 5321, section 4.1.1.4):
  * whatever mixture of CR, LF, dots and NUL arrives, no other sequence ends it.
- * Lines are found with memchr(3); the few octets around a line's ends go
- * through the states of enum data_place.
+ * Whole lines are found with memchr(3); what is left of them, and the octets
+ * around their ends, go through the states of enum data_place.
  */
 #include <string.h>
 #include <strings.h>
@@ -120,7 +120,6 @@ take_octet(struct data_scan *d, char c)
 		d->size -= was == DATA_DOT && c != '\r';
 		d->size -= was == DATA_DOT_CR; /* so was that of ".\rx" */
 	}
-	d->nul |= c == '\0';
 	if (d->in_header)
 		header_octet(d, c);
 }
@@ -137,11 +136,27 @@ take_middle(struct data_scan *d, const char *p, size_t len)
 	n--; /* the octet before the LF, or the last one, may be a CR */
 	if (memchr(p, '\r', n) != NULL)
 		d->bare_cr = true;
-	if (memchr(p, '\0', n) != NULL)
-		d->nul = true;
 	d->size += (int64_t)n;
 	d->place = p[n - 1] == '\r' ? DATA_CR : DATA_MIDDLE;
 	return n;
+}
+
+/* At the start of a body line: all whole lines that nothing is odd about. */
+static size_t
+take_lines(struct data_scan *d, const char *p, size_t len)
+{
+	const char *line = p, *end = p + len, *lf;
+
+	while (line < end && *line != '.' &&
+	    (lf = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+		if (lf == line || lf[-1] != '\r' ||
+		    memchr(line, '\r', (size_t)(lf - 1 - line)) != NULL)
+			break;
+		d->size += lf + 1 - line;
+		line_ends(d);
+		line = lf + 1;
+	}
+	return (size_t)(line - p);
 }
 
 size_t
@@ -150,11 +165,14 @@ data_take(struct data_scan *d, const char *p, size_t len)
 	size_t i = 0;
 
 	while (i < len && !d->done) {
-		if (d->place == DATA_MIDDLE && !d->in_header)
+		if (d->place == DATA_LINE_START && !d->in_header)
+			i += take_lines(d, p + i, len - i);
+		else if (d->place == DATA_MIDDLE && !d->in_header)
 			i += take_middle(d, p + i, len - i);
 		if (i < len)
 			take_octet(d, p[i++]);
 	}
+	d->nul |= memchr(p, '\0', i) != NULL;
 	d->wire += (int64_t)i - (d->done ? DATA_END_OCTETS : 0);
 	return i;
 }

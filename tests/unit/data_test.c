@@ -68,6 +68,12 @@ static const struct {
 	{ T("\r\nabc\xff\r\n.\r\n"), 11, 8, 0, 0, "" },
 	{ T("\xc3\xbc\r\n.\r\n"), 7, 4, 0, 0, "" },
 	{ T("\r\nabc\r\n.\r\n.\r\n"), 10, 7, 0, 0, "" },
+	{ T("\r\nok\r\na\rb\r\n.\r\n"), 14, 11, BARE_CR, 0, "" },
+	{ T("\r\nok\r\nab\r\r\n.\r\n"), 14, 11, BARE_CR, 0, "" },
+	{ T("\r\nok\r\n\nab\r\n.\r\n"), 14, 11, BARE_LF, 0, "" },
+	{ T("\r\nok\r\na\0b\r\n.\r\n"), 14, 11, NUL, 0, "" },
+	/* what stands behind the end is no part of it */
+	{ T("\r\nok\r\n.\r\n\0\n\r"), 9, 6, 0, 0, "" },
 	/* hops */
 	{ T("Received: a\r\n\r\n.\r\n"), 18, 15, 0, 1, "" },
 	{ T("received:\r\nRECEIVED: b\r\nX-Received: c\r\n\r\nReceived: d\r\n"
