@@ -159,7 +159,7 @@ generation_begin(struct generation *g)
 	int i;
 
 	for (i = 0; i < LIST_COUNT; i++)
-		list_begin(g->lists[i]);
+		g->watch[i].due = true;
 }
 
 bool
@@ -169,7 +169,7 @@ generation_damaged(const struct generation *g, struct list_error *e)
 	int i;
 
 	for (i = 0; i < LIST_COUNT; i++) {
-		if (!list_damaged(g->lists[i]))
+		if (!g->watch[i].damaged)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s.cdb", g->name,
 		    list_name((enum list_id)i));

@@ -223,7 +223,8 @@ uint64_t generation_number(const struct generation *);
 /*
  * Begin a session on this generation: the next look-up in each list checks
  * once that its file is still the one that was opened (a file changed in
- * place is damage).
+ * place is damage). In a list that was empty, of which nothing can be read
+ * wrongly, it does so in the first session, and then in every hundredth.
  */
 void generation_begin(struct generation *);
 /* Has a look-up found a list of it damaged since it was opened? */

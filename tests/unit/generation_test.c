@@ -339,6 +339,32 @@ test_in_place_empty(void **state)
 	generation_close(g);
 }
 
+/* Not in each session, as nothing of it is read; but not much later. */
+static void
+test_in_place_empty_later(void **state)
+{
+	struct fixture *f = *state;
+	struct generation *g = fixture_open(f);
+	enum list_found found;
+	char path[160];
+	int n = 0;
+
+	generation_begin(g);
+	assert_int_equal(look(g, "192.0.2.1"), LIST_NONE);
+	path_of(f, "generations/1/banned.cdb", path);
+	assert_int_equal(truncate(path, 0), 0);
+	do {
+		generation_begin(g);
+		found = look(g, "192.0.2.1");
+		assert_int_equal(look(g, "192.0.2.9"), found);
+	} while (found == LIST_NONE && ++n < 1000);
+	assert_int_equal(found, LIST_DAMAGED);
+	assert_int_equal(n, 99);
+	generation_begin(g);
+	assert_int_equal(look(g, "192.0.2.1"), LIST_DAMAGED);
+	generation_close(g);
+}
+
 /* What a killed compiler leaves is cleaned; its numbers are not used again. */
 static void
 test_leftovers(void **state)
@@ -631,6 +657,7 @@ main(void)
 		TEST(test_damage),
 		TEST(test_in_place),
 		TEST(test_in_place_empty),
+		TEST(test_in_place_empty_later),
 		TEST(test_leftovers),
 		TEST(test_killed),
 		TEST(test_prune),
