@@ -177,13 +177,30 @@ addr_to_sockaddr(const struct addr *a, uint16_t port,
 	return sizeof(*sin6);
 }
 
+/* Every session has its client's address written: without printf(3). */
+static void
+format4(const uint8_t bytes[4], char *out)
+{
+	unsigned i, v;
+
+	for (i = 0; i < 4; i++) {
+		v = bytes[i];
+		if (v >= 100)
+			*out++ = (char)('0' + v / 100);
+		if (v >= 10)
+			*out++ = (char)('0' + v / 10 % 10);
+		*out++ = (char)('0' + v % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 {
-	int family = a->family == 4 ? AF_INET : AF_INET6;
-
-	if (a->family == 0 ||
-	    inet_ntop(family, a->bytes, buf, ADDR_TEXT_MAX) == NULL)
+	if (a->family == 4)
+		format4(a->bytes, buf);
+	else if (a->family == 0 ||
+	    inet_ntop(AF_INET6, a->bytes, buf, ADDR_TEXT_MAX) == NULL)
 		strlcpy(buf, "?", ADDR_TEXT_MAX);
 	return buf;
 }

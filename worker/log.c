@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "worker/log.h"
+#include "worker/text.h"
 
 #define FACILITY_MAIL (2 << 3)
 
@@ -25,9 +26,15 @@ static struct {
 	int to_stderr;
 	bool may_block; /* stderr is a pipe or a terminal */
 	int fd;
-	int pid;
+	char name[32]; /* how a line of this process begins */
 	unsigned long dropped;
-} out = { 1, true, -1, 0, 0 };
+} out = { .to_stderr = 1, .may_block = true, .fd = -1, .name = "lictord: " };
+
+void
+log_forked(void)
+{
+	snprintf(out.name, sizeof(out.name), "lictord[%d]: ", (int)getpid());
+}
 
 void
 log_open(int to_stderr)
@@ -36,14 +43,8 @@ log_open(int to_stderr)
 
 	out.to_stderr = to_stderr;
 	out.may_block = fstat(STDERR_FILENO, &st) == -1 || !S_ISREG(st.st_mode);
-	out.pid = (int)getpid();
+	log_forked();
 	tzset(); /* the zone file cannot be read from inside the sandbox */
-}
-
-void
-log_forked(void)
-{
-	out.pid = (int)getpid();
 }
 
 static void
@@ -66,22 +67,34 @@ log_start(struct logline *l, enum log_level level, const char *event)
 	add(l, event, strlen(event));
 }
 
-/* Escape one octet as it stands in a log line; returns its length. */
+/* An octet that stands in a line just as it is. */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t
+plain_span(const char *value, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && is_plain((unsigned char)value[i]); i++)
+		;
+	return i;
+}
+
+/* Escape one octet that is not plain; returns its length. */
 static size_t
 escape(char dst[4], unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
 
+	dst[0] = '\\';
 	if (c == '"' || c == '\\') {
-		dst[0] = '\\';
 		dst[1] = (char)c;
 		return 2;
 	}
-	if (c >= 0x20 && c < 0x7f) {
-		dst[0] = (char)c;
-		return 1;
-	}
-	dst[0] = '\\';
 	dst[1] = 'x';
 	dst[2] = hex[c >> 4];
 	dst[3] = hex[c & 15];
@@ -103,22 +116,29 @@ needs_quotes(const char *value, size_t len)
 void
 log_octets(struct logline *l, const char *key, const char *value, size_t len)
 {
-	size_t i, n, out_len = 0;
+	size_t n, room = LOG_VALUE_MAX;
 	bool quoted;
 	char buf[4];
 
 	if (value == NULL || len == 0 ||
 	    l->len + strlen(key) + LOG_VALUE_MAX + 4 > LOG_LINE_MAX)
 		return;
-	quoted = needs_quotes(value, len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX);
+	quoted = needs_quotes(value, len < room ? len : room);
 	add(l, " ", 1);
 	add(l, key, strlen(key));
 	add(l, "=\"", quoted ? 2 : 1);
-	for (i = 0; i < len; i++, out_len += n) {
-		n = escape(buf, (unsigned char)value[i]);
-		if (out_len + n > LOG_VALUE_MAX)
+	for (;;) {
+		n = plain_span(value, len < room ? len : room);
+		add(l, value, n);
+		value += n;
+		len -= n;
+		room -= n;
+		if (len == 0 || (n = escape(buf, (unsigned char)*value)) > room)
 			break;
 		add(l, buf, n);
+		value++;
+		len--;
+		room -= n;
 	}
 	if (quoted)
 		add(l, "\"", 1);
@@ -134,7 +154,12 @@ log_text(struct logline *l, const char *key, const char *value)
 void
 log_number(struct logline *l, const char *key, int64_t number)
 {
-	log_format(l, key, "%lld", (long long)number);
+	char buf[24];
+	struct text t;
+
+	text_start(&t, buf, sizeof(buf));
+	text_add_number(&t, number);
+	log_text(l, key, buf);
 }
 
 static void
@@ -210,9 +235,8 @@ send_syslog(struct logline *l)
 	now = time(NULL);
 	localtime_r(&now, &tm);
 	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
-	iov[0].iov_len = (size_t)snprintf(head, sizeof(head),
-	    "<%d>%s lictord[%d]: ", FACILITY_MAIL | (int)l->level, stamp,
-	    out.pid);
+	iov[0].iov_len = (size_t)snprintf(head, sizeof(head), "<%d>%s %s",
+	    FACILITY_MAIL | (int)l->level, stamp, out.name);
 	return send_datagram(&msg);
 }
 
@@ -220,15 +244,12 @@ static int
 send_stderr(struct logline *l)
 {
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
-	char head[32];
-	struct iovec iov[2] = { { .iov_base = head },
-		{ .iov_base = l->text, .iov_len = l->len + 1 } };
+	struct iovec iov[2] = { { out.name, strlen(out.name) },
+		{ l->text, l->len + 1 } };
 
 	/* A reader that stands still must not make a session do so. */
 	if (out.may_block && poll(&pfd, 1, 0) != 1)
 		return -1;
-	iov[0].iov_len = (size_t)snprintf(head, sizeof(head),
-	    "lictord[%d]: ", out.pid);
 	l->text[l->len] = '\n'; /* there is room for one octet more */
 	return writev(STDERR_FILENO, iov, 2) == -1 ? -1 : 0;
 }

@@ -12,6 +12,7 @@
 #include "worker/session.h"
 #include "worker/settings.h"
 #include "worker/slot.h"
+#include "worker/text.h"
 
 #define REPLY_OCTETS 512 /* RFC 5321, section 4.5.3.1.5, with its CRLF */
 
@@ -58,16 +59,21 @@ reply_args(struct session *s, int code, const char *status, const char *fmt,
     va_list ap)
 {
 	char line[REPLY_OCTETS], soft_status[12];
-	int n;
+	struct text t;
+	size_t n;
 
 	if (code >= 500)
 		s->errors++;
 	strlcpy(soft_status, status != NULL ? status : "", sizeof(soft_status));
 	reply_soften(s, &code, soft_status);
-	n = snprintf(line, sizeof(line), "%d %s%s", code, soft_status,
-	    soft_status[0] != '\0' ? " " : "");
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
-	put_line(s, line, (size_t)n);
+	text_start(&t, line, sizeof(line));
+	text_add_number(&t, code);
+	text_add(&t, " ");
+	text_add(&t, soft_status);
+	text_add(&t, soft_status[0] != '\0' ? " " : "");
+	n = (size_t)(t.at - line);
+	n += (size_t)vsnprintf(t.at, sizeof(line) - n, fmt, ap);
+	put_line(s, line, n);
 }
 
 void
@@ -94,6 +100,35 @@ reply_part(struct session *s, int code, int more, const char *fmt, ...)
 	put_line(s, line, (size_t)n);
 }
 
+/* Which line of which list it was. */
+static void
+log_entry(struct logline *l, const struct list_entry *e)
+{
+	char buf[2 * LOG_VALUE_MAX];
+	struct text t;
+
+	text_start(&t, buf, sizeof(buf));
+	text_add(&t, list_name(e->list));
+	text_add(&t, ":");
+	text_add(&t, e->file);
+	text_add(&t, ":");
+	text_add_number(&t, e->line);
+	log_text(l, "rule", buf);
+}
+
+static void
+log_reply(struct logline *l, int code, const char *status)
+{
+	char buf[32];
+	struct text t;
+
+	text_start(&t, buf, sizeof(buf));
+	text_add_number(&t, code);
+	text_add(&t, " ");
+	text_add(&t, status);
+	log_text(l, "reply", buf);
+}
+
 /* The common part of a line about a refusal. */
 static void
 log_refusal(struct session *s, struct logline *l, const char *test,
@@ -112,8 +147,7 @@ log_refusal(struct session *s, struct logline *l, const char *test,
 	log_text(l, "test", test);
 	log_text(l, "reason", why->code);
 	if (why->has_entry)
-		log_format(l, "rule", "%s:%s:%u", list_name(why->entry.list),
-		    why->entry.file, why->entry.line);
+		log_entry(l, &why->entry);
 	if (why->listing != NULL) {
 		log_text(l, "rule",
 		    dnsbl_listed(&s->dnsbl, why->least, "dnsbl:", rules,
@@ -137,7 +171,7 @@ reply_refuse(struct session *s, const char *test, const struct reason *why,
 	strlcpy(status, why->status, sizeof(status));
 	reply_soften(s, &code, status);
 	log_refusal(s, &l, test, why, to);
-	log_format(&l, "reply", "%d %s", code, status);
+	log_reply(&l, code, status);
 	log_send(&l);
 }
 
@@ -182,7 +216,7 @@ reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 	s->refused++;
 	s->slot->refusals++;
 	log_refusal(s, &l, "hop", &why, to);
-	log_format(&l, "reply", "%d %s", code, status);
+	log_reply(&l, code, status);
 	deliver_log(&s->delivery, &l);
 	if (a->hop_code != 0)
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
