@@ -119,12 +119,13 @@ log_connect(const struct session *s)
 static void
 listen_first(struct session *s)
 {
-	int64_t until = clock_ms() +
-	    (session_is_pressed(s) ? 0 : s->set->greet_pause_ms);
+	int64_t until;
 
 	if (s->set->tests[TEST_EARLY_TALKER].mode == MODE_OFF ||
 	    s->peer.relay || s->peer.banned)
 		return;
+	until = clock_ms() +
+	    (session_is_pressed(s) ? 0 : s->set->greet_pause_ms);
 	if (until > s->deadline_ms)
 		until = s->deadline_ms;
 	/* What came with the header of a proxy is in hand already. */

@@ -182,7 +182,7 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 {
 	struct pollfd fds[WAIT_SOURCES], *pfd = &w->fds[source];
 	struct timespec ts;
-	int64_t left;
+	int64_t now, left;
 	bool ran;
 	int n;
 
@@ -191,10 +191,10 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 			tell_leaving(w);
 		if (hurried && !w->deaf)
 			return WAIT_HURRIED;
-		left = deadline_ms - clock_ms();
-		if (left <= 0)
+		now = clock_ms();
+		if (deadline_ms <= now)
 			return WAIT_LATE;
-		if ((left = next_ms(w, deadline_ms) - clock_ms()) < 0)
+		if ((left = next_ms(w, deadline_ms) - now) < 0)
 			left = 0;
 		ts.tv_sec = left / 1000;
 		ts.tv_nsec = left % 1000 * 1000000;

@@ -284,11 +284,12 @@ serve(struct worker *w, int fd, const struct sockaddr_storage *from)
 	char text[ADDR_TEXT_MAX];
 
 	addr_from_sockaddr(&addr, (const struct sockaddr *)from);
-	setproctitle("worker %s", addr_format(&addr, text));
+	setproctitle("-lictord: worker %s", addr_format(&addr, text));
 	atomic_store(&slot->phase, SLOT_GREETING);
 	if (session_begin(&w->session, fd, &addr, io_port(from))) {
 		if (w->session.via.family != 0)
-			setproctitle("worker %s", w->session.peer.addr_text);
+			setproctitle("-lictord: worker %s",
+			    w->session.peer.addr_text);
 		serve_client(w);
 	}
 	close(fd);
@@ -297,7 +298,7 @@ serve(struct worker *w, int fd, const struct sockaddr_storage *from)
 	slot->held = 0;
 	slot->client[0] = '\0';
 	atomic_store(&slot->phase, SLOT_IDLE);
-	setproctitle("worker idle");
+	setproctitle("-lictord: worker idle");
 }
 
 static void
@@ -401,7 +402,7 @@ worker_main(const struct worker_start *given)
 	w->epoll = w->spool.fd = -1;
 
 	signal(SIGBUS, bus_error);
-	setproctitle("worker idle");
+	setproctitle("-lictord: worker idle");
 	if (prepare(w) == 0) {
 		serve_all(w);
 		code = WORKER_DONE;
