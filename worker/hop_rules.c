@@ -27,3 +27,17 @@ hop_rules(const struct settings *set, const struct place *at)
 		rules = find(set, at->named);
 	return rules != NULL ? rules : &set->any_hop;
 }
+
+bool
+hop_host_name(char host[NAME_TEXT_MAX], const char *text)
+{
+	size_t len = strcspn(text, ":");
+	struct addr a;
+
+	if (text[0] == '[' || text[0] == '/' || len == 0 ||
+	    len >= NAME_TEXT_MAX)
+		return false;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return addr_parse(&a, host) == -1;
+}

@@ -4,6 +4,10 @@
 #ifndef LICTOR_HOP_RULES_H
 #define LICTOR_HOP_RULES_H
 
+#include <stdbool.h>
+
+#include "lists/list.h"
+
 struct next_hop;
 struct place;
 struct settings;
@@ -13,5 +17,11 @@ struct settings;
  * for it, or else what holds for all others.
  */
 const struct next_hop *hop_rules(const struct settings *, const struct place *);
+
+/*
+ * The host of "host:port", if it has a name. False: it is an address, or text
+ * is the path of a socket.
+ */
+bool hop_host_name(char host[NAME_TEXT_MAX], const char *text);
 
 #endif
