@@ -176,25 +176,39 @@ use_usual(struct tls_context *ctx, const char *hostname)
 	return 0;
 }
 
+int
+tls_begin(void)
+{
+	return OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 ? 0 :
+									  -1;
+}
+
+int
+tls_common(SSL_CTX *ssl, const char *ciphers)
+{
+	if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ssl, ciphers) != 1)
+		return -1;
+	SSL_CTX_set_options(ssl,
+	    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_mode(ssl,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	return 0;
+}
+
 static int
 make_ssl(struct tls_context *ctx)
 {
 	static const unsigned char id[] = "lictor";
 	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
 
-	if ((ctx->ssl = ssl) == NULL ||
-	    SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(ssl, CIPHERS) != 1 ||
+	if ((ctx->ssl = ssl) == NULL || tls_common(ssl, CIPHERS) == -1 ||
 	    SSL_CTX_set_session_id_context(ssl, id, sizeof(id) - 1) != 1)
 		return -1;
-	SSL_CTX_set_options(ssl,
-	    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION |
-		SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_mode(ssl,
-	    SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* Tickets, whose keys all workers have; nothing kept by one of them. */
-	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ssl, 1);
 	SSL_CTX_set_timeout(ssl, TICKET_SECS);
 	return 0;
@@ -231,9 +245,8 @@ tls_context_new(const struct settings *set, tls_report *report, void *arg)
 		.report = report,
 		.arg = arg };
 
-	/* No file of the system's, and no environment, has a say. */
-	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
-	    ctx == NULL || tls_stub_methods(ctx) == -1 || make_ssl(ctx) == -1)
+	if (tls_begin() == -1 || ctx == NULL || tls_stub_methods(ctx) == -1 ||
+	    make_ssl(ctx) == -1)
 		tls_complain(&c, "%s", tls_reason());
 	else
 		load_certificates(ctx, &c);
@@ -275,8 +288,10 @@ tls_new(struct tls_context *ctx, int fd)
 	t->of = ctx;
 	ERR_clear_error();
 	t->ssl = SSL_new(ctx->ssl);
-	if (t->ssl != NULL && SSL_set_fd(t->ssl, fd) == 1)
+	if (t->ssl != NULL && SSL_set_fd(t->ssl, fd) == 1) {
+		SSL_set_accept_state(t->ssl);
 		return t;
+	}
 	tls_free(t);
 	return NULL;
 }
@@ -313,7 +328,8 @@ explain(const struct tls *t, int r, char *why, size_t size)
 	if (t->unsigned_here)
 		strlcpy(why, "the keys helper did not sign", size);
 	else if (ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		strlcpy(why, "the client closed the connection", size);
+		snprintf(why, size, "the %s closed the connection",
+		    t->source == WAIT_HOP ? "next hop" : "client");
 	else if (error == SSL_ERROR_SYSCALL && first == 0)
 		snprintf(why, size, "the connection was lost: %s",
 		    strerror(saved));
@@ -322,22 +338,22 @@ explain(const struct tls *t, int r, char *why, size_t size)
 	ERR_clear_error();
 }
 
-static enum tls_result
-shake(struct tls *t, char *why, size_t size)
+enum tls_result
+tls_shake(struct tls *t, char *why, size_t size)
 {
 	short events;
 	int r;
 
 	for (;;) {
 		ERR_clear_error();
-		if ((r = SSL_accept(t->ssl)) == 1)
+		if ((r = SSL_do_handshake(t->ssl)) == 1)
 			return TLS_DONE;
 		if ((events = wanted(t, r)) == 0) {
 			explain(t, r, why, size);
 			return TLS_FAILED;
 		}
 		switch (
-		    wait_for(t->waiting, WAIT_CLIENT, events, t->deadline_ms)) {
+		    wait_for(t->waiting, t->source, events, t->deadline_ms)) {
 		case WAIT_READY:
 			break;
 		case WAIT_LATE:
@@ -358,20 +374,34 @@ tls_handshake(struct tls *t, struct waiting *waiting, int keys,
 	t->keys = keys;
 	t->deadline_ms = deadline_ms;
 	t->of->now = t;
-	r = shake(t, why, size);
+	r = tls_shake(t, why, size);
 	t->of->now = NULL;
 	t->broken = r != TLS_DONE;
 	return r;
+}
+
+/* An errno for what has ended the connection; saved is that of the system. */
+static int
+lost(const struct tls *t, int r, int saved)
+{
+	if (SSL_get_error(t->ssl, r) == SSL_ERROR_SYSCALL && saved != 0)
+		return saved;
+	return ERR_GET_REASON(ERR_peek_error()) ==
+		SSL_R_UNEXPECTED_EOF_WHILE_READING ?
+	    ECONNRESET :
+	    EPROTO;
 }
 
 /* After a read or a write that did not work: as read(2) and write(2) say. */
 static ssize_t
 outcome(struct tls *t, int r, short *events)
 {
+	int saved = errno;
+
 	if (SSL_get_error(t->ssl, r) == SSL_ERROR_ZERO_RETURN)
 		return 0;
 	*events = wanted(t, r);
-	errno = *events != 0 ? EAGAIN : EPROTO;
+	errno = *events != 0 ? EAGAIN : lost(t, r, saved);
 	t->broken |= *events == 0;
 	ERR_clear_error();
 	return -1;

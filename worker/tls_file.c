@@ -20,14 +20,15 @@
 void
 tls_complain(struct tls_complaint *c, const char *fmt, ...)
 {
-	char text[512], whole[1536];
+	char text[512], whole[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	snprintf(whole, sizeof(whole), "%.400s:%u: tls: %s: %.500s: %s",
-	    c->set->path, c->line, c->setting, c->path, text);
+	snprintf(whole, sizeof(whole), "%.400s:%u: %.300s: %s: %.500s: %s",
+	    c->set->path, c->line, c->section != NULL ? c->section : "tls",
+	    c->setting, c->path, text);
 	c->report(c->arg, whole);
 	c->made = true;
 }

@@ -1,6 +1,6 @@
 /*
- * The files that section tls of the settings names, and complaints about
- * them.
+ * The files that sections tls and next_hop of the settings name, and
+ * complaints about them.
  */
 #ifndef LICTOR_TLS_FILE_H
 #define LICTOR_TLS_FILE_H
@@ -13,6 +13,7 @@
 /* Who is to be told what of which file, and where the setting stands. */
 struct tls_complaint {
 	const struct settings *set;
+	const char *section; /* NULL: tls */
 	const char *setting, *path;
 	unsigned line;
 	tls_report *report;

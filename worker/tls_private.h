@@ -1,5 +1,6 @@
 /*
- * What worker/tls.c and worker/tls_keys.c share: the two that know OpenSSL.
+ * What worker/tls.c, worker/tls_client.c and worker/tls_keys.c share: those
+ * that know OpenSSL.
  *
  * The methods that a key can be given are marked for removal in OpenSSL 3;
  * their successor, a provider, is for another day, so the older interface is
@@ -22,6 +23,7 @@
 #include "worker/settings.h"
 #include "worker/tls.h"
 #include "worker/tls_file.h"
+#include "worker/wait.h"
 
 enum tls_kind {
 	KIND_RSA,
@@ -56,18 +58,27 @@ struct tls_context {
 
 struct tls {
 	SSL *ssl;
-	struct tls_context *of;
-	bool broken;	    /* nothing more may be said */
-	bool unsigned_here; /* the helper did not sign */
+	struct tls_context *of;	 /* NULL: we are the client */
+	enum wait_source source; /* who is at the other end */
+	bool broken;		 /* nothing more may be said */
+	bool unsigned_here;	 /* the helper did not sign */
 	/* While it shakes hands. */
 	struct waiting *waiting;
 	int keys;
 	int64_t deadline_ms;
+	unsigned char *pin; /* of the key that is no pin's */
 };
 
 /* OpenSSL's words for what went wrong first; and forget it. */
 const char *tls_reason(void);
 BIO *tls_file_bio(const struct tls_file *);
+
+/* Let no file of the system's, and no environment, have a say. 0 or -1. */
+int tls_begin(void);
+/* What holds at both ends. 0 or -1. */
+int tls_common(SSL_CTX *, const char *ciphers);
+/* Shake hands, at either end. */
+enum tls_result tls_shake(struct tls *, char *why, size_t size);
 
 /* Make the methods of a context. 0 or -1. */
 int tls_stub_methods(struct tls_context *);
