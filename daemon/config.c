@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/config_hop.h"
 #include "daemon/config_report.h"
 #include "daemon/config_rows.h"
 #include "daemon/config_scan.h"
@@ -586,6 +587,28 @@ check_zone(struct loader *l, const struct scan_item *it, struct zone *z)
 			    buf);
 }
 
+/* What its settings of TLS make together, if all of them can be read. */
+static void
+check_hop_tls(struct loader *l, const struct scan_item *sec,
+    struct next_hop *hop, const char *label_text)
+{
+	static const char *const names[] = { "tls", "tls_name", "pin",
+		"tls_ca" };
+	const struct scan_item *it = NULL;
+	char why[CONFIG_WHY_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		it = config_scan_find(&l->scan, "next_hop", sec->title,
+		    names[i]);
+		if (it != NULL && it->bad)
+			return;
+	}
+	hop->tls_line = (it != NULL ? it : sec)->line;
+	if (config_hop_check(hop, why) == -1)
+		config_error(&l->log, sec->line, "%s: %s", label_text, why);
+}
+
 static void
 check_hop(struct loader *l, const struct scan_item *it, struct next_hop *hop)
 {
@@ -603,6 +626,7 @@ check_hop(struct loader *l, const struct scan_item *it, struct next_hop *hop)
 		if (other->name != NULL && strcmp(other->name, name) == 0)
 			config_error(&l->log, it->line, "%s is there twice",
 			    buf);
+	check_hop_tls(l, it, hop, buf);
 }
 
 /* Each section that has a struct of its own, in the order of the file. */
@@ -746,7 +770,7 @@ settings_free(struct settings *set)
 	}
 	free(set->listeners);
 	for (i = 0; i < set->nnext_hops; i++)
-		free(set->next_hops[i].name);
+		config_hop_free(&set->next_hops[i]);
 	free(set->next_hops);
 	for (i = 0; i < set->nlisten; i++)
 		free(set->listen[i].text);

@@ -132,6 +132,7 @@ print_value(FILE *f, const void *base, const struct config_row *row)
 	case ROW_SOCKETS:
 	case ROW_LOCALS:
 	case ROW_PROBE:
+	case ROW_PINS:
 		print_strings(f, place);
 		break;
 	case ROW_LISTEN:
@@ -175,7 +176,11 @@ is_set(const void *base, const struct config_row *row)
 	if (row->kind == ROW_PREFIXES && row->least > 0)
 		return ((const struct prefixes *)((const char *)base + row->at))
 			   ->n > 0;
-	return row->at != ROW_NOWHERE;
+	if (row->at == ROW_NOWHERE)
+		return false;
+	return (row->kind != ROW_HOST && row->kind != ROW_PATH) ||
+	    *(char *const *)(const void *)((const char *)base + row->at) !=
+	    NULL;
 }
 
 /* Close the section of the row before and open that of this one. */

@@ -211,9 +211,11 @@ const struct config_row config_rows[] = {
 	    "none", 0, 0, clients },
 	{ "next_hop", NULL, "probe_secs", ROW_INT, TO(probe_secs),
 	    "300", 0, DAY, NULL },
-
-	/* Without effect in this version. */
-	{ "next_hop", NULL, "tls", ROW_TEXT, NOWHERE, NULL, 0, 0, NULL },
+	{ "next_hop", NULL, "tls", ROW_WORD, TO(tls), "off", 0, 0, levels },
+	{ "next_hop", NULL, "tls_name", ROW_HOST, TO(tls_name),
+	    NULL, 0, 0, NULL },
+	{ "next_hop", NULL, "tls_ca", ROW_PATH, TO(tls_ca), NULL, 0, 0, NULL },
+	{ "next_hop", NULL, "pin", ROW_PINS, TO(pin), NULL, 0, 16, NULL },
 };
 /* clang-format on */
 const size_t config_nrows = sizeof(config_rows) / sizeof(config_rows[0]);
@@ -293,6 +295,7 @@ config_row_is_list(const struct config_row *row)
 	case ROW_WORDS:
 	case ROW_REPLIES:
 	case ROW_PROBE:
+	case ROW_PINS:
 		return true;
 	default:
 		return false;

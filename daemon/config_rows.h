@@ -27,6 +27,7 @@ enum row_kind {
 	ROW_WORDS,     /* unsigned, a bit for each word of words */
 	ROW_REPLIES,   /* replies and nreplies of a zone */
 	ROW_PROBE,     /* struct strings, addresses or names */
+	ROW_PINS,      /* struct strings, "sha256:" and 64 digits */
 	ROW_SPEECH,    /* char *, what a client may be told; "": the usual */
 	ROW_WORDING,   /* the same with $ip, $zone and $txt in it */
 	ROW_TEXT,      /* kept nowhere */

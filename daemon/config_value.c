@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config_hop.h"
 #include "daemon/config_rows.h"
 #include "daemon/config_value.h"
 #include "daemon/config_zone.h"
@@ -443,6 +444,8 @@ config_value(void *base, const struct config_row *row, const char *text,
 		return config_zone_reply(base, row, text, why);
 	case ROW_PROBE:
 		return config_zone_point(row, place, text, why);
+	case ROW_PINS:
+		return config_hop_pin(row, place, text, why);
 	case ROW_SPEECH:
 		if (speech(text, why) == -1)
 			return -1;

@@ -21,6 +21,7 @@
 #include "daemon/resolv.h"
 #include "worker/log.h"
 #include "worker/settings.h"
+#include "worker/tls_client.h"
 
 struct options {
 	const char *config;
@@ -97,6 +98,18 @@ report_setting(void *arg, const char *message)
 	fprintf(stderr, "%s\n", message);
 }
 
+/* What next hops are verified by can be read. */
+static int
+check_next_hops(const struct settings *set)
+{
+	struct tls_clients *clients;
+
+	if (tls_clients_new(&clients, set, report_setting, NULL) == -1)
+		return -1;
+	tls_clients_free(clients);
+	return 0;
+}
+
 static void
 report_listen(void *arg, const char *message)
 {
@@ -157,7 +170,8 @@ main(int argc, char **argv)
 		return 1;
 	resolv_load(set, RESOLV_PATH, report_setting, NULL);
 	if (keys_check(set, report_setting, NULL) == -1 ||
-	    proxies_check(set, report_setting, NULL) == -1) {
+	    proxies_check(set, report_setting, NULL) == -1 ||
+	    check_next_hops(set) == -1) {
 		settings_free(set);
 		return 1;
 	}

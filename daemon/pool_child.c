@@ -78,6 +78,7 @@ pool_be_worker(const struct pool *p, unsigned i)
 	start.tls = sv->listeners->tls;
 	start.proxy_from = sv->listeners->proxy_from;
 	start.tls_context = sv->tls;
+	start.tls_clients = sv->tls_clients;
 	start.keys = sv->keys[1];
 	start.nlisteners = sv->listeners->n;
 	start.state_dirfd = sv->state_dirfd;
@@ -99,7 +100,7 @@ be_probe(void *arg, int fd)
 {
 	struct pool *p = arg;
 	struct probe_start start = { p->now.settings, p->now.probe_sandbox, fd,
-		p->hops };
+		p->hops, p->now.tls_clients };
 
 	leave_master(p);
 	sandbox_let_go(p->now.sandbox);

@@ -347,6 +347,7 @@ probe_main(const struct probe_start *given)
 	o.visitor.set = o.set;
 	o.visitor.waiting = &o.waiting;
 	o.visitor.fd = o.fd;
+	o.visitor.hop.tls_clients = given->tls_clients;
 	if (visit_init(&o.visitor, given->hops) == 0)
 		serve(&o);
 	visit_free(&o.visitor);

@@ -16,6 +16,7 @@
 
 struct sandbox;
 struct settings;
+struct tls_clients;
 
 enum probe_outcome {
 	PROBE_NONE, /* not probed yet */
@@ -53,6 +54,7 @@ struct probe_start {
 	const struct sandbox *sandbox;
 	int fd;		  /* SOCK_SEQPACKET, non-blocking */
 	const char *hops; /* those of list routes (struct list_info), or NULL */
+	const struct tls_clients *tls_clients; /* of next hops, or NULL */
 };
 
 /*

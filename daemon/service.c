@@ -16,6 +16,7 @@
 #include "worker/sandbox.h"
 #include "worker/settings.h"
 #include "worker/tls.h"
+#include "worker/tls_client.h"
 
 void
 service_init(struct service *sv, struct settings *set)
@@ -69,6 +70,7 @@ service_close(struct service *sv, const struct service *kept)
 	sandbox_free(sv->keys_sandbox);
 	service_hang_up(sv);
 	tls_context_free(sv->tls);
+	tls_clients_free(sv->tls_clients);
 	generation_close(sv->lists);
 	if (sv->state_dirfd != -1)
 		close(sv->state_dirfd);
@@ -137,7 +139,8 @@ service_open(struct service *sv, const char *event)
 	sv->probe_sandbox = sandbox_new(set, SANDBOX_PROBE, text, sizeof(text));
 	if (sv->probe_sandbox == NULL)
 		goto fail;
-	if (open_tls(sv, text, sizeof(text)) == -1)
+	if (open_tls(sv, text, sizeof(text)) == -1 ||
+	    tls_clients_new(&sv->tls_clients, set, report, NULL) == -1)
 		goto fail;
 	warn_missing(&set->maildir_roots, event);
 	return 0;

@@ -11,6 +11,7 @@ struct generation;
 struct listeners;
 struct sandbox;
 struct settings;
+struct tls_clients;
 struct tls_context;
 
 struct service {
@@ -21,7 +22,8 @@ struct service {
 	struct sandbox *keys_sandbox;  /* around the keys helper */
 	struct privs privs;
 	int state_dirfd;
-	struct tls_context *tls; /* NULL: no certificate is set */
+	struct tls_context *tls;	 /* NULL: no certificate is set */
+	struct tls_clients *tls_clients; /* NULL: no next hop has TLS */
 	/*
 	 * The channel to the keys helper: its end and that of the workers. Both
 	 * stay open here, so that a helper that died is replaced on the same

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "worker/command.h"
+#include "worker/hop_tls.h"
 #include "worker/log.h"
 #include "worker/rate.h"
 #include "worker/reply.h"
@@ -184,8 +185,10 @@ log_message(struct session *s, const struct hop_answer *a)
 		log_number(&l, "removed", s->intake.authres.removed);
 	deliver_log(&s->delivery, &l);
 	log_text(&l, "reply", "250 2.0.0");
-	if (a->hop_code != 0)
+	if (a->hop_code != 0) {
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
+		hop_log_tls(s->delivery.hop, &l);
+	}
 	log_number(&l, "ms", clock_ms() - s->intake.begun_ms);
 	log_send(&l);
 }

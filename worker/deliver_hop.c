@@ -43,6 +43,11 @@ void
 hop_answer_lost(const struct hop *h, struct hop_answer *a)
 {
 	answer_trouble(a, "%s", h->why);
+	if (!h->tls_failed)
+		return;
+	answer_is(a, HOP_TROUBLE, 451, "4.7.5",
+	    "the next hop is not available in TLS now, try again later");
+	strlcpy(a->log, h->why, sizeof(a->log));
 }
 
 /* The next hop's word on a MAIL or RCPT that was said. True: it said yes. */

@@ -31,7 +31,7 @@ void hop_done(struct hop *);
  * about our commands and anything out of place are our trouble: 451.
  */
 void hop_pass_on(struct hop *, struct hop_answer *, const char *what);
-/* The connection was lost: 451. */
+/* The connection was lost: 451; 4.7.5 for want of TLS. */
 void hop_answer_lost(const struct hop *, struct hop_answer *);
 
 #endif

@@ -15,6 +15,7 @@
 #include "worker/hop.h"
 #include "worker/hop_share.h"
 #include "worker/settings.h"
+#include "worker/tls.h"
 #include "worker/wait.h"
 
 #define AGE_MS	      300000 /* a connection is given up then */
@@ -34,27 +35,59 @@ hop_lose(struct hop *h, const char *fmt, ...)
 	va_end(ap);
 }
 
-void
-hop_close(struct hop *h)
+/* One try, as send(2); events is what to wait for before the next one. */
+static ssize_t
+send_some(struct hop *h, const char *p, size_t len, short *events)
 {
+	if (h->tls != NULL)
+		return tls_io.write(h->tls, p, len, events);
+	*events = POLLOUT;
+	return send(h->fd, p, len, MSG_NOSIGNAL);
+}
+
+/* The same into the empty buffer, as recv(2). */
+static ssize_t
+receive_some(struct hop *h, short *events)
+{
+	if (h->tls != NULL)
+		return tls_io.read(h->tls, h->in, sizeof(h->in), events);
+	*events = POLLIN;
+	return recv(h->fd, h->in, sizeof(h->in), 0);
+}
+
+void
+hop_hang_up(struct hop *h)
+{
+	if (h->tls != NULL && !h->failed)
+		tls_io.finish(h->tls);
+	tls_free(h->tls);
+	h->tls = NULL;
 	if (h->open) {
 		wait_set(h->waiting, WAIT_HOP, -1);
 		close(h->fd);
 	}
+	h->open = h->failed = h->tls_failed = h->late = h->watched = false;
+	h->in_start = h->in_end = h->out_len = 0;
+}
+
+void
+hop_close(struct hop *h)
+{
+	hop_hang_up(h);
 	hop_give_back(h);
-	h->open = h->failed = h->late = h->fresh = false;
-	h->watched = h->personal = h->warned = false;
+	h->fresh = h->personal = h->warned = false;
 	h->refusals = 0;
 	h->mail_sent = h->reset_due = h->in_data = false;
 	h->nsent = 0;
-	h->in_start = h->in_end = h->out_len = 0;
 }
 
 void
 hop_quit(struct hop *h)
 {
+	short events;
+
 	if (h->open && !h->failed && !h->in_data)
-		send(h->fd, "QUIT\r\n", 6, MSG_NOSIGNAL);
+		send_some(h, "QUIT\r\n", 6, &events);
 	hop_close(h);
 }
 
@@ -133,15 +166,16 @@ static void
 send_all(struct hop *h, const char *p, size_t len)
 {
 	int64_t deadline = hop_patience(h, HOP_COMMAND_MS);
+	short events;
 	ssize_t n;
 
 	while (len > 0 && !h->failed) {
-		n = send(h->fd, p, len, MSG_NOSIGNAL);
+		n = send_some(h, p, len, &events);
 		if (n > 0) {
 			p += n;
 			len -= (size_t)n;
 		} else if (n == -1 && errno == EAGAIN) {
-			hop_wait(h, POLLOUT, deadline);
+			hop_wait(h, events, deadline);
 		} else if (n == -1 && errno != EINTR) {
 			hop_lose(h, "sending: %s", strerror(errno));
 		}
@@ -190,12 +224,13 @@ hop_command(struct hop *h, const char *fmt, ...)
 void
 hop_expect_silence(struct hop *h)
 {
-	ssize_t n = 0;
+	short events;
+	ssize_t n;
 
 	if (h->failed)
 		return;
 	if (h->in_start == h->in_end) {
-		n = recv(h->fd, h->in, sizeof(h->in), MSG_DONTWAIT);
+		n = receive_some(h, &events);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n == 0)
@@ -210,17 +245,21 @@ hop_expect_silence(struct hop *h)
 static void
 fill(struct hop *h, int64_t deadline)
 {
+	short events;
 	ssize_t n;
 
 	h->in_start = h->in_end = 0;
-	if (hop_wait(h, POLLIN, deadline) == -1)
+	/* In TLS, octets may be in hand where poll(2) does not see them. */
+	if (h->tls == NULL && hop_wait(h, POLLIN, deadline) == -1)
 		return;
-	n = recv(h->fd, h->in, sizeof(h->in), 0);
+	n = receive_some(h, &events);
 	if (n > 0)
 		h->in_end = (size_t)n;
 	else if (n == 0)
 		hop_lose(h, "closed the connection");
-	else if (errno != EAGAIN && errno != EINTR)
+	else if (errno == EAGAIN)
+		hop_wait(h, events, deadline);
+	else if (errno != EINTR)
 		hop_lose(h, "reading: %s", strerror(errno));
 }
 

@@ -22,6 +22,8 @@ struct next_hop;
 struct peer;
 struct settings;
 struct slot;
+struct tls;
+struct tls_clients;
 struct waiting;
 
 /* How long the next hop gets, in milliseconds. */
@@ -32,9 +34,11 @@ struct hop {
 	bool failed;		    /* the connection is of no use any more */
 	char why[128];		    /* why it failed */
 	int fd;			    /* when it is open */
+	struct tls *tls;	    /* NULL: it is in the clear */
 	struct place at;	    /* where it leads, or led */
 	char route[ROUTE_TEXT_MAX]; /* the route it was opened for */
 	bool late;		    /* it has failed by not answering in time */
+	bool tls_failed;	    /* it has failed for want of TLS */
 
 	/* As long as it is open. */
 	const struct next_hop *rules;
@@ -51,6 +55,7 @@ struct hop {
 	const struct settings *set;
 	struct clients *clients; /* where it is noted, or NULL */
 	struct slot *slot;	 /* the worker's, or NULL: it is not counted */
+	const struct tls_clients *tls_clients; /* the worker's */
 	const struct peer *peer; /* whose mail it gets; NULL: nobody's */
 	const char *ref;
 	int64_t until_ms; /* no wait before the dot goes on beyond */
@@ -77,6 +82,8 @@ struct hop {
 
 /* Connect, and be greeted (worker/hop_hello.c); h->failed tells of failure. */
 void hop_open(struct hop *, const struct place *);
+/* Close the connection, and be ready for another one in its place. */
+void hop_hang_up(struct hop *);
 /* Close at once; with it goes what was not finished. */
 void hop_close(struct hop *);
 /* Say QUIT where that can be heard, and close. */

@@ -16,6 +16,7 @@
 #include "worker/hop_client.h"
 #include "worker/hop_rules.h"
 #include "worker/hop_share.h"
+#include "worker/hop_tls.h"
 #include "worker/hops.h"
 #include "worker/settings.h"
 #include "worker/wait.h"
@@ -62,6 +63,7 @@ static const struct {
 	{ "8BITMIME", HOP_8BIT },
 	{ "DSN", HOP_DSN },
 	{ "SMTPUTF8", HOP_UTF8 },
+	{ "STARTTLS", HOP_STARTTLS },
 };
 
 /* One line of the answer to EHLO. */
@@ -115,6 +117,7 @@ say_hello(struct hop *h)
 	hop_command(h, "EHLO %s", h->hello);
 	if (hop_read(h, GREET_MS, take_keyword) == -1)
 		return;
+	h->tls_failed = false; /* as far as there was TLS, it is good */
 	if (h->reply.code / 100 == 5) {
 		h->keywords = h->attributes = 0;
 		hop_command(h, "HELO %s", h->hello);
@@ -123,6 +126,32 @@ say_hello(struct hop *h)
 	}
 	if (h->reply.code / 100 != 2)
 		hop_lose(h, "EHLO: %d %s", h->reply.code, h->reply.text);
+}
+
+/* What is said before it may be known who we are, in the clear. */
+static void
+begin(struct hop *h)
+{
+	connect_to(h);
+	if (!h->failed)
+		hop_say_proxy(h);
+	if (!h->failed)
+		hear_greeting(h);
+	if (!h->failed)
+		say_hello(h);
+}
+
+/* Where there is TLS now, all is said anew. */
+static void
+change_over(struct hop *h)
+{
+	hop_start_tls(h);
+	if (h->tls != NULL && !h->failed)
+		say_hello(h);
+	if (!h->tls_failed || !hop_may_do_without(h))
+		return;
+	hop_hang_up(h);
+	begin(h);
 }
 
 void
@@ -134,13 +163,9 @@ hop_open(struct hop *h, const struct place *at)
 	strlcpy(h->hello, h->set->hostname, sizeof(h->hello));
 	if (hop_enter(h) == -1)
 		return;
-	connect_to(h);
-	if (!h->failed)
-		hop_say_proxy(h);
-	if (!h->failed)
-		hear_greeting(h);
-	if (!h->failed)
-		say_hello(h);
+	begin(h);
+	if (!h->failed && h->rules->tls != TLS_OFF)
+		change_over(h);
 	if (!h->failed && hop_say_xclient(h))
 		say_hello(h);
 	hop_note_health(h);

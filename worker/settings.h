@@ -124,11 +124,11 @@ struct zone {
 	unsigned entry;	      /* its place in the shared state */
 };
 
-/* How much TLS there is for the clients of a listener. */
+/* How much TLS there is for the clients of a listener, or to a next hop. */
 enum tls_level {
 	TLS_OFF,
-	TLS_OPTIONAL, /* STARTTLS is offered */
-	TLS_REQUIRED  /* and no mail is taken without it */
+	TLS_OPTIONAL, /* STARTTLS is offered, or used where it is */
+	TLS_REQUIRED  /* and there is no mail without it */
 };
 
 /* What differs for one of the addresses of listen: a section listener. */
@@ -159,6 +159,11 @@ struct next_hop {
 	int keep_secs;	 /* a connection that nobody uses is kept so long */
 	enum hop_tells client;
 	int probe_secs; /* between two visits of the probe helper; 0: none */
+	enum tls_level tls; /* required: and it must be who it should be */
+	char *tls_name;	    /* to be verified; NULL: that of the section */
+	char *tls_ca;	    /* file; NULL: the system's */
+	struct strings pin; /* "sha256:..." in lower case; none: by CA */
+	unsigned tls_line;  /* of tls_ca, or of the section */
 };
 
 struct settings {

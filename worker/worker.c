@@ -394,6 +394,7 @@ worker_main(const struct worker_start *given)
 	w->session.tls_context = given->tls_context;
 	w->session.keys = given->keys;
 	w->session.hop = &w->hop;
+	w->hop.tls_clients = given->tls_clients;
 	w->session.dnsbl.set = given->settings;
 	w->session.dnsbl.state = given->state;
 	w->session.dnsbl.clients = given->clients;

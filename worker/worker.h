@@ -33,6 +33,7 @@ struct worker_start {
 	struct clients *clients;
 	int wake_fd;			 /* writing an octet wakes the master */
 	struct tls_context *tls_context; /* NULL: no TLS */
+	struct tls_clients *tls_clients; /* of next hops, or NULL */
 	int keys;			 /* channel to the keys helper, or -1 */
 };
 

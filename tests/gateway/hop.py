@@ -6,15 +6,20 @@ said), "greeting", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "end", "RSET", also
 message, after 1 KiB of it. A value is what is done then, one thing or a tuple
 of things: a str is a line to send, bytes are sent as they are, a number is a
 time to sleep, CLOSE and RESET end the connection, SILENT says nothing ever
-more. What the script does not name is done as a good server does it.
+more, HEAR waits until the client says something. What the script does not name
+is done as a good server does it.
+
+With tls, a server's context, it offers STARTTLS, which is a step too, as is
+"handshake" behind it; what is named "EHLO tls" is done in TLS only.
 """
 
 import socket
+import ssl
 import struct
 import threading
 import time
 
-CLOSE, RESET, SILENT = object(), object(), object()
+CLOSE, RESET, SILENT, HEAR = object(), object(), object(), object()
 
 GOOD = {
     "greeting": "220 hop.example ESMTP",
@@ -26,6 +31,7 @@ GOOD = {
     "RSET": "250 2.0.0 ok",
     "NOOP": "250 2.0.0 ok",
     "QUIT": ("221 2.0.0 bye", CLOSE),
+    "STARTTLS": "220 2.0.0 go on",
 }
 
 
@@ -36,7 +42,12 @@ class Gone(Exception):
 class Hop:
     """The listener; a thread for each connection."""
 
-    def __init__(self, *scripts, pipelining=True, keywords=(), port=0):
+    def __init__(self, *scripts, pipelining=True, keywords=(), port=0,
+                 tls=None):
+        self.tls = tls
+        self.names = []  # what clients have named in TLS (SNI)
+        if tls is not None:
+            tls.sni_callback = lambda sock, name, ctx: self.names.append(name)
         self.play(*scripts, pipelining=pipelining, keywords=keywords)
         self.lock = threading.Lock()
         self.open = set()
@@ -52,6 +63,8 @@ class Hop:
         self.taken = []  # messages that were told 250, as bytes
         self.unsure = []  # whole messages that were told anything else
         self.connections = 0
+        self.secure = {}  # number of connection: version and cipher
+        self.ragged = 0  # connections in TLS that were not ended in TLS
 
     def heal(self):
         """From now on it does nothing wrong."""
@@ -97,7 +110,12 @@ class Connection:
         sock.settimeout(30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def in_tls(self):
+        return self.number in self.hop.secure
+
     def action(self, *steps):
+        if self.in_tls():
+            steps = (*(f"{step} tls" for step in steps), *steps)
         scripts = self.hop.scripts
         script = scripts[min(self.number, len(scripts) - 1)]
         for step in steps:
@@ -105,6 +123,8 @@ class Connection:
                 return script[step]
         if steps[-1] == "EHLO":
             words = ("hop.example", *self.hop.keywords, "8BITMIME")
+            if self.hop.tls is not None and not self.in_tls():
+                words += ("STARTTLS",)
             last = len(words) - 1
             return tuple(f"250{' ' if i == last else '-'}{word}"
                          for i, word in enumerate(words))
@@ -130,13 +150,19 @@ class Connection:
                 raise Gone
             elif thing is CLOSE:
                 raise Gone
+            elif thing is HEAR:
+                self.sock.recv(1, socket.MSG_PEEK)
             else:
                 while self.sock.recv(65536):
                     pass
                 raise Gone
 
     def fill(self):
-        data = self.sock.recv(65536)
+        try:
+            data = self.sock.recv(65536)
+        except ssl.SSLEOFError:
+            self.hop.ragged += 1
+            raise
         if not data:
             raise Gone
         self.buffer += data
@@ -164,6 +190,18 @@ class Connection:
         (self.hop.taken if good else self.hop.unsure).append(text + b"\r\n")
         self.do("end")
 
+    def shake(self):
+        self.do("handshake")
+        with self.hop.lock:
+            self.hop.open.discard(self.sock)
+            self.sock = self.hop.tls.wrap_socket(
+                self.sock, server_side=True, suppress_ragged_eofs=False,
+                do_handshake_on_connect=False)
+            self.hop.open.add(self.sock)
+        self.sock.do_handshake()
+        self.hop.secure[self.number] = f"{self.sock.version()}:" \
+                                       f"{self.sock.cipher()[0]}"
+
     def run(self):
         try:
             self.do("connect")
@@ -171,12 +209,14 @@ class Connection:
             while True:
                 text = self.line()
                 self.hop.lines.append((self.number, text))
-                verb = text[:4].upper()
+                verb = text.split(" ")[0].split(":")[0].upper()
                 if verb == "RCPT":
                     self.rcpts += 1
                 self.do(f"{verb} {self.rcpts}", verb)
                 if verb == "DATA" and self.last.startswith("354"):
                     self.message()
+                if verb == "STARTTLS" and self.last.startswith("220"):
+                    self.shake()
         except (Gone, OSError):
             pass
         finally:

@@ -61,6 +61,7 @@ tls unix - - n - - smtp -o smtp_tls_security_level=secure
 tlsmgr unix - - n 1000? 1 tlsmgr
 scache unix - - n - 1 scache
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 300 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import hashlib
 import os
 import pathlib
 import re
@@ -35,6 +36,68 @@ class Pair:
                 "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}",
                 "-keyout", self.key, "-out", self.certificate)
         self.key.chmod(0o600)
+
+
+class Authority(Pair):
+    """A CA, and what it has signed."""
+
+    def __init__(self, folder, name, parent=None):
+        self.folder, self.name = folder, name
+        self.certificate = pathlib.Path(folder, f"{name}.pem")
+        self.key = pathlib.Path(folder, f"{name}.key")
+        self.sign(name, [], parent or self, more="CA:TRUE")
+
+    def issue(self, name, hosts, days=30):
+        """A pair with a certificate for these hosts."""
+        p = Pair.__new__(Pair)
+        p.certificate = pathlib.Path(self.folder, f"{self.name}-{name}.pem")
+        p.key = pathlib.Path(self.folder, f"{self.name}-{name}.key")
+        p.hosts, p.kind = hosts, "ec"
+        Authority.sign(p, name, hosts, self, days)
+        return p
+
+    def sign(self, name, hosts, issuer, days=30, more="CA:FALSE"):
+        request = self.key.with_suffix(".csr")
+        names = ",".join(f"DNS:{h}" for h in hosts)
+        ext = self.key.with_suffix(".ext")
+        ext.write_text(f"basicConstraints=critical,{more}\n" +
+                       (f"subjectAltName={names}\n" if names else ""))
+        openssl("req", "-new", *NEW_KEY["ec"], "-nodes", "-subj",
+                f"/CN={name}", "-keyout", self.key, "-out", request)
+        by = (["-signkey", self.key] if issuer is self else
+              ["-CA", issuer.certificate, "-CAkey", issuer.key,
+               "-CAcreateserial"])
+        openssl("x509", "-req", "-in", request, *by, "-days", days,
+                "-extfile", ext, "-out", self.certificate)
+        self.key.chmod(0o600)
+
+
+def pin_of(p):
+    """The pin of a pair's certificate."""
+    key = subprocess.run(["openssl", "x509", "-in", p.certificate, "-noout",
+                          "-pubkey"], capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"],
+                         input=key, capture_output=True).stdout
+    return "sha256:" + hashlib.sha256(der).hexdigest()
+
+
+def server(p, *chain, **settings):
+    """A server's context with this pair; with more behind its certificate."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if p is not None:
+        path = p.certificate
+        if chain:
+            path = p.certificate.with_suffix(".chain")
+            path.write_text("".join(q.certificate.read_text()
+                                    for q in (p, *chain)))
+        c.load_cert_chain(path, p.key)
+    if "ciphers" in settings:
+        c.set_ciphers(settings.pop("ciphers"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of versions that are to be refused
+        for name, value in settings.items():
+            setattr(c, name, value)
+    return c
 
 
 def openssl(*args, **kw):
