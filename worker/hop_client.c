@@ -241,9 +241,10 @@ say_attributes(struct hop *h, const char *verb)
 			line[0] = '\0';
 			n++;
 		}
-		len = strlen(line);
-		snprintf(line + len, sizeof(line) - len, " %s=%s",
-		    attributes[i].name, value);
+		strlcat(line, " ", sizeof(line));
+		strlcat(line, attributes[i].name, sizeof(line));
+		strlcat(line, "=", sizeof(line));
+		strlcat(line, value, sizeof(line));
 	}
 	if (line[0] == '\0')
 		return n;
