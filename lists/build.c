@@ -20,15 +20,16 @@
 #include "lists/lookup.h"
 #include "lists/source.h"
 
-#define AHEAD	  16	  /* records whose places are fetched beforehand */
-#define DISK_STEP 1000000 /* records after which the disk is set to work */
-#define HOPS_TOLD 64	  /* next hops that @meta names at most */
+#define AHEAD	     16	     /* records whose places are fetched beforehand */
+#define DISK_STEP    1000000 /* records after which the disk is set to work */
+#define HOPS_TOLD    64	     /* next hops that @meta names at most */
+#define HOP_TOLD_MAX (TARGET_TEXT_MAX + 8) /* one of them */
 
-/* Where the routes of a list lead. */
+/* Where the routes of a list lead; what lmtp and mx have stands apart. */
 struct hops {
-	const char *hop[HOPS_TOLD + 1];
+	char hop[HOPS_TOLD][HOP_TOLD_MAX];
 	size_t n;
-	bool maildir, other;
+	bool maildir, many;
 };
 
 static size_t
@@ -46,21 +47,37 @@ encode(char value[RECORD_MAX], const struct entry *e)
 	return record_encode(value, &le);
 }
 
-/* The next hop of a route, once. */
 static void
-add_hop(struct hops *h, const struct entry *e)
+add_hop(struct hops *h, const char *scheme, const char *text)
 {
+	char hop[HOP_TOLD_MAX];
 	size_t i;
 
-	h->maildir |= e->action == ACT_MAILDIR;
-	h->other |= e->action == ACT_MX || e->action == ACT_LMTP;
-	if (e->action != ACT_SMTP)
-		return;
+	snprintf(hop, sizeof(hop), "%s%s", scheme, text);
 	for (i = 0; i < h->n; i++)
-		if (strcmp(h->hop[i], e->argument) == 0)
+		if (strcmp(h->hop[i], hop) == 0)
 			return;
-	if (h->n <= HOPS_TOLD)
-		h->hop[h->n++] = e->argument;
+	if (h->n < HOPS_TOLD)
+		strlcpy(h->hop[h->n++], hop, sizeof(h->hop[0]));
+	else
+		h->many = true;
+}
+
+/* The next hops of a route, each once. */
+static void
+add_hops(struct hops *h, const struct entry *e)
+{
+	struct list_target t;
+	const char *rest = e->argument;
+
+	h->maildir |= e->action == ACT_MAILDIR;
+	if (e->action == ACT_SMTP)
+		add_hop(h, "", e->argument);
+	if (e->action == ACT_MX)
+		add_hop(h, LIST_MX, e->argument);
+	if (e->action == ACT_LMTP)
+		while (*rest != '\0' && (rest = list_target(&t, rest)) != NULL)
+			add_hop(h, LIST_LMTP, t.text);
 }
 
 static void
@@ -82,15 +99,14 @@ print_hops(FILE *out, const struct source *s)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		add_hop(&h, &s->entries[i]);
+		add_hops(&h, &s->entries[i]);
 	fputs("hops", out);
-	if (h.n > HOPS_TOLD)
+	if (h.many)
 		fputs(" many", out);
 	else
 		for (i = 0; i < h.n; i++)
 			fprintf(out, " %s", h.hop[i]);
-	fputs(h.maildir ? " maildir" : "", out);
-	fputs(h.other ? " other\n" : "\n", out);
+	fputs(h.maildir ? " maildir\n" : "\n", out);
 }
 
 static void

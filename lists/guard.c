@@ -12,7 +12,6 @@
 #include "lists/suffix.h"
 #include "lists/table.h"
 
-#define OVERRIDE    "(-f overrides)"
 #define HALF_LEAST  50
 #define WIDEST_V4   8
 #define WIDEST_V6   19
@@ -52,12 +51,6 @@ guard_needs(unsigned changed)
 	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
 		need |= BIT(LIST_DOMAINS) | BIT(LIST_ROUTES);
 	return need;
-}
-
-static bool
-is_live(const struct guard *g, const struct entry *e)
-{
-	return e->until == 0 || e->until > g->now;
 }
 
 /* The entry is in force already, and nothing was said of it then. */
@@ -145,7 +138,7 @@ guard_width(const struct guard *g, const struct source *s)
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (key_to_prefix(&p, e->key, strlen(e->key)) == -1 ||
 		    p.len >= (p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6) ||
-		    !is_live(g, e) || is_known(g, e))
+		    !guard_is_live(g, e) || is_known(g, e))
 			continue;
 		report_error(g->report, e->file, e->line,
 		    "%s is wider than /%d " OVERRIDE, prefix_format(&p, text),
@@ -189,7 +182,7 @@ find_ban(const struct guard *g, const struct bans *b, const char *key,
 		return true;
 	}
 	*e = source_find(b->list, key);
-	if (*e == NULL || !is_live(g, *e))
+	if (*e == NULL || !guard_is_live(g, *e))
 		return false;
 	*action = (enum list_action)(*e)->action;
 	return true;
@@ -287,7 +280,7 @@ guard_narrower(const struct guard *g, const struct bans *b,
 		key_from_prefix(to, &last);
 		for (e = lower_bound(b->list, from);
 		     e < end && strcmp(e->key, to) <= 0; e++) {
-			if (e->action == ACT_ALLOW || !is_live(g, e))
+			if (e->action == ACT_ALLOW || !guard_is_live(g, e))
 				continue;
 			if (!p->whole)
 				report_ban(g, e, p);
@@ -333,7 +326,7 @@ guard_relays(const struct guard *g, const struct bans bans[2])
 	struct protected p = { .what = "relay", .whole = true };
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action != ACT_RELAY || !is_live(g, e) ||
+		if (e->action != ACT_RELAY || !guard_is_live(g, e) ||
 		    key_to_prefix(&p.prefix, e->key, strlen(e->key)) == -1)
 			continue;
 		p.file = e->file;
@@ -359,6 +352,7 @@ was_seen(struct addr seen[HOPS_SEEN], unsigned *n, const struct addr *a)
 static void
 guard_hops(const struct guard *g, const struct bans bans[2])
 {
+	const char *rest;
 	const struct source *s = g->lists[LIST_ROUTES];
 	const struct entry *e;
 	struct protected p = { .what = "next hop" };
@@ -367,14 +361,18 @@ guard_hops(const struct guard *g, const struct bans bans[2])
 	unsigned n = 0;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action != ACT_SMTP || !is_live(g, e) ||
-		    list_target(&t, e->argument) == NULL ||
-		    was_seen(seen, &n, &t.addr))
-			continue;
-		p.prefix = whole_address(&t.addr);
 		p.file = e->file;
 		p.line = e->line;
-		guard_protected(g, bans, &p);
+		rest = guard_leads_out(e) && guard_is_live(g, e) ? e->argument :
+								   NULL;
+		while (rest != NULL && *rest != '\0') {
+			rest = list_target(&t, rest);
+			if (rest == NULL || t.addr.family == 0 ||
+			    was_seen(seen, &n, &t.addr))
+				continue;
+			p.prefix = whole_address(&t.addr);
+			guard_protected(g, bans, &p);
+		}
 	}
 }
 
@@ -434,123 +432,16 @@ guard_bans(const struct guard *g, unsigned changed)
 		    "again");
 }
 
-/* ---------------------------------------------------- domains and routes */
-
-static bool
-has_route(const struct guard *g, const char *key)
-{
-	const struct entry *e = source_find(g->lists[LIST_ROUTES], key);
-
-	return e != NULL && is_live(g, e);
-}
-
-/* name is a domain key without its '=': domain or .domain */
-static bool
-is_routed(const struct guard *g, const char *name)
-{
-	char key[KEY_MAX];
-	const char *dot = name;
-
-	if (has_route(g, "=*"))
-		return true;
-	if (name[0] != '.') {
-		snprintf(key, sizeof(key), "=%s", name);
-		if (has_route(g, key))
-			return true;
-		snprintf(key, sizeof(key), "=.%s", name);
-		if (has_route(g, key))
-			return true;
-	}
-	for (; (dot = strchr(dot, '.')) != NULL; dot++) {
-		snprintf(key, sizeof(key), "=%s", dot);
-		if (has_route(g, key))
-			return true;
-	}
-	return false;
-}
-
-static void
-guard_domains(const struct guard *g)
-{
-	const struct source *s = g->lists[LIST_DOMAINS];
-	const struct entry *e;
-
-	for (e = s->entries; e < s->entries + s->n; e++)
-		if (e->action == ACT_ACCEPT && is_live(g, e) &&
-		    !is_routed(g, e->key + 1))
-			report_error(g->report, e->file, e->line,
-			    "%.60s has no route in list routes " OVERRIDE,
-			    e->key + 1);
-}
-
-static bool
-is_below(const char *root, const char *path)
-{
-	size_t n = strlen(root);
-
-	while (n > 0 && root[n - 1] == '/')
-		n--;
-	return strncmp(root, path, n) == 0 &&
-	    (path[n] == '/' || path[n] == '\0');
-}
-
-static void
-guard_maildirs(const struct guard *g)
-{
-	const struct source *s = g->lists[LIST_ROUTES];
-	const struct entry *e;
-	size_t i;
-
-	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action != ACT_MAILDIR)
-			continue;
-		for (i = 0; i < g->ask->nmaildir_roots; i++)
-			if (is_below(g->ask->maildir_roots[i], e->argument))
-				break;
-		if (i == g->ask->nmaildir_roots)
-			report_error(g->report, e->file, e->line,
-			    "maildir:%.120s is not below one of maildir_roots " OVERRIDE,
-			    e->argument);
-	}
-}
+/* ----------------------------------------------------------------- entries */
 
 static void
 guard_null_sender(const struct guard *g)
 {
 	const struct entry *e = source_find(g->lists[LIST_SENDERS], "=<>");
 
-	if (e != NULL && e->action != ACT_ALLOW && is_live(g, e))
+	if (e != NULL && e->action != ACT_ALLOW && guard_is_live(g, e))
 		report_error(g->report, e->file, e->line,
 		    "refusing <> refuses all bounces " OVERRIDE);
-}
-
-static bool
-is_ours(const struct guard *g, const struct addr *a, uint16_t port)
-{
-	const struct list_own *own = g->ask->own;
-	size_t i;
-
-	for (i = 0; i < g->ask->nown; i++)
-		if (own[i].port == port && prefix_contains(&own[i].net, a))
-			return true;
-	return false;
-}
-
-/* Mail that comes back to us goes round in a loop. */
-static void
-guard_loops(const struct guard *g)
-{
-	const struct source *s = g->lists[LIST_ROUTES];
-	const struct entry *e;
-	struct list_target t;
-
-	for (e = s->entries; e < s->entries + s->n; e++)
-		if (e->action == ACT_SMTP && is_live(g, e) &&
-		    list_target(&t, e->argument) != NULL &&
-		    is_ours(g, &t.addr, t.port))
-			report_error(g->report, e->file, e->line,
-			    "smtp:%s leads to the gateway itself " OVERRIDE,
-			    e->argument);
 }
 
 /* The address of a proxy stands for anybody who once comes by it unnamed. */
@@ -564,7 +455,7 @@ guard_proxies(const struct guard *g)
 	size_t i;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action != ACT_RELAY || !is_live(g, e) ||
+		if (e->action != ACT_RELAY || !guard_is_live(g, e) ||
 		    key_to_prefix(&p, e->key, strlen(e->key)) == -1)
 			continue;
 		for (i = 0; i < g->ask->nproxies; i++)
@@ -586,7 +477,7 @@ guard_relay_names(const struct guard *g)
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
 		if (e->key[0] != '=' || e->action != ACT_RELAY ||
-		    !is_live(g, e))
+		    !guard_is_live(g, e))
 			continue;
 		name = e->key + (e->key[1] == '.' ? 2 : 1);
 		if (suffix_is_public(name))
@@ -610,12 +501,7 @@ guard_lists(const struct guard *g, unsigned changed)
 			guard_width(g, g->lists[networks[i]]);
 	if (changed & (BAN_LISTS | BIT(LIST_RELAY) | BIT(LIST_ROUTES)))
 		guard_bans(g, changed);
-	if (changed & (BIT(LIST_DOMAINS) | BIT(LIST_ROUTES)))
-		guard_domains(g);
-	if (changed & BIT(LIST_ROUTES)) {
-		guard_maildirs(g);
-		guard_loops(g);
-	}
+	guard_routes(g, changed);
 	if (changed & BIT(LIST_RELAY)) {
 		guard_proxies(g);
 		guard_relay_names(g);

@@ -39,4 +39,18 @@ void guard_lists(const struct guard *, unsigned changed);
  */
 void guard_loss(struct report *, enum list_id, size_t before, size_t after);
 
+/* For the guards only: those of list routes, lists/guard_routes.c. */
+#define OVERRIDE "(-f overrides)"
+
+void guard_routes(const struct guard *, unsigned changed);
+
+static inline bool
+guard_is_live(const struct guard *g, const struct entry *e)
+{
+	return e->until == 0 || e->until > g->now;
+}
+
+/* Is it a route to hosts, which may be written as addresses? */
+bool guard_leads_out(const struct entry *);
+
 #endif

@@ -159,6 +159,8 @@ struct list_entry {
 };
 
 #define ROUTE_PATH_MAX 256 /* the path of a maildir: route, with its NUL */
+#define LIST_LOCAL     "%{local}" /* what may stand in it for the recipient */
+#define LIST_DOMAIN    "%{domain}"
 
 enum list_found {
 	LIST_FOUND,
@@ -238,9 +240,10 @@ struct list_info {
 	const char
 	    *first; /* domains: the first plain domain as written, or "" */
 	/*
-	 * routes: the targets of its smtp entries, each once, "maildir" where
-	 * there is one and "other" for what is neither, with blanks between;
-	 * "many" for more than can be told. NULL: it does not tell.
+	 * routes: where its entries lead, each once, with blanks between: the
+	 * targets of smtp as they are stored, "lmtp:TARGET", "mx:DOMAIN:PORT",
+	 * "maildir"; "many" for more than can be told. Lists of older versions
+	 * have "other" too, for what is unknown. NULL: it does not tell.
 	 */
 	const char *hops;
 };
@@ -296,26 +299,32 @@ enum list_found list_find_name(const struct generation *, enum list_id,
 enum list_found list_find_mailbox(const struct generation *, enum list_id,
     const char *local, const char *domain, int64_t now, struct list_entry *);
 
-#define TARGET_TEXT_MAX 264 /* a name and a port, or a socket's path */
+#define TARGETS_MOST	8     /* hosts of one route */
+#define TARGETS_MAX	255   /* octets of them all, with joints and ports */
+#define TARGET_TEXT_MAX 272   /* one: a name and a port, or a socket's path */
+#define LIST_MX		"mx:" /* before a target that is not smtp's */
+#define LIST_LMTP	"lmtp:"
 
 /* One next hop of a route's argument, as it is stored. */
 struct list_target {
-	char text[TARGET_TEXT_MAX]; /* "192.0.2.1:25", "[2001:db8::1]:25" */
-	struct addr addr;
-	uint16_t port;
-	char joint; /* between it and the next one; NUL: it is the last */
+	char text[TARGET_TEXT_MAX]; /* "192.0.2.1:25", "mx.example.org:25" */
+	char host[NAME_TEXT_MAX];   /* its name; "": an address or a socket */
+	struct addr addr;	    /* family 0: a name or a socket */
+	uint16_t port;		    /* 0: a socket, whose path text is */
+	char joint; /* behind it: ',' in order, '|' in turn; NUL: no more */
 };
 
 /*
- * Check a next hop as it is written and put it down as it is stored, with its
- * port. 0, or -1 with what is wrong.
+ * Check a next hop as it is written, HOST[:PORT], a socket's path or
+ * mx:DOMAIN[:PORT], and put it down as it is stored, with its port. 0, or -1
+ * with what is wrong.
  */
 int list_target_parse(char out[TARGET_TEXT_MAX], const char *text,
     const char **why);
 
 /*
- * Take the first next hop off an argument; what is left of it is returned.
- * NULL: it is none that the compiler has written.
+ * Take the first next hop off an argument of smtp, lmtp or mx; what is left of
+ * it is returned. NULL: it is none that the compiler has written.
  */
 const char *list_target(struct list_target *, const char *argument);
 

@@ -208,7 +208,8 @@ parse_route(struct parser *ps)
 
 	if (t->kind != TOKEN_WORD || strncmp(t->text, "until=", 6) == 0) {
 		report_error(ps->report, ps->file, ps->line,
-		    "a route needs a target: smtp:ADDRESS or maildir:/PATH");
+		    "a route needs a target: smtp:HOST, lmtp:HOST:PORT, "
+		    "mx:DOMAIN or maildir:/PATH");
 		return -1;
 	}
 	colon = memchr(t->text, ':', t->len);

@@ -288,6 +288,33 @@ route_lmtp(struct import *im, struct route *r, char *value, char *nexthop)
 	r->argument = value;
 }
 
+/*
+ * [host],[host]: in this order, as ours. Written over the text, which is the
+ * longer one. False: one of them is to be asked for its MX.
+ */
+static bool
+route_several(struct route *r, char *nexthop)
+{
+	char *out = nexthop, *one, *next;
+	size_t n;
+
+	r->argument = nexthop;
+	for (one = nexthop; one != NULL; one = next) {
+		if ((next = strchr(one, ',')) != NULL)
+			*next++ = '\0';
+		if (*one != '[')
+			return false;
+		one = host_bare(one);
+		n = strlen(one);
+		memmove(out, one, n + 1);
+		out += n;
+		if (next != NULL)
+			*out++ = ',';
+	}
+	r->action = ACT_SMTP;
+	return true;
+}
+
 static struct route
 parse_transport(struct import *im, char *value, const char *key)
 {
@@ -306,8 +333,12 @@ parse_transport(struct import *im, char *value, const char *key)
 		    "transport `%.60s` is nothing list routes can "
 		    "say",
 		    value);
+	else if (value[0] != 'l' && strchr(nexthop, ',') != NULL &&
+	    route_several(&r, nexthop))
+		return r;
 	else if (strpbrk(nexthop, ", \t") != NULL)
-		import_error(im, "`%.60s`: a route has one next hop", nexthop);
+		import_error(im,
+		    "several next hops are hosts in [] with commas between");
 	else if (value[0] == 'l')
 		route_lmtp(im, &r, value, nexthop);
 	else

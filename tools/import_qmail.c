@@ -73,10 +73,12 @@ smtproutes_line(struct import *im, char *text)
 			import_error(im,
 			    "to the MX of each recipient's domain "
 			    "is nothing list routes can say");
-		if (*relay == ':')
+		if (*relay == ':') {
 			import_error(im,
-			    "a port of an MX is nothing list "
-			    "routes can say");
+			    "a port of its MX: write the route as mx:%.60s%s",
+			    text, relay);
+			return;
+		}
 		relay = text;
 	}
 	name_add(im, *text == '\0' ? all : text, action, host_bare(relay),

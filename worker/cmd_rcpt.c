@@ -224,14 +224,9 @@ look_up(struct session *s, struct rcpt *r)
 static bool
 route(struct session *s, struct rcpt *r)
 {
-	switch (route_find(s->peer.lists, &r->target, s->peer.now, &r->route)) {
-	case LIST_FOUND:
-		break;
-	case LIST_NONE:
-		no_route(s, &r->target, "no route");
-		return false;
-	case LIST_DAMAGED:
-		no_route(s, &r->target, "list routes cannot be read");
+	if (route_find(s->peer.lists, &r->target, s->peer.now, &r->route) !=
+	    LIST_FOUND) {
+		no_route(s, &r->target, r->route.trouble);
 		return false;
 	}
 	if (s->env.nrcpts == 0) {

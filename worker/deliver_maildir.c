@@ -22,7 +22,7 @@
 #define PIECE	16384
 
 struct target {
-	char path[ROUTE_PATH_MAX];
+	char path[ROUTE_TEXT_MAX];
 	char name[128]; /* of the file, in tmp/ and new/ */
 	int dirfd;	/* the Maildir, or -1 */
 	int fd;		/* the file in tmp/, or -1 */
@@ -109,24 +109,86 @@ make_parts(int dirfd, bool *made)
 }
 
 /*
+ * Is what placeholders stand for below one of maildir_roots? Other folders
+ * are not ours to make.
+ */
+static bool
+varies_below_root(const struct settings *set, const char *path, size_t varies)
+{
+	const char *root;
+	size_t i, n;
+
+	for (i = 0; i < set->maildir_roots.n; i++) {
+		root = set->maildir_roots.item[i];
+		n = strlen(root);
+		while (n > 0 && root[n - 1] == '/')
+			n--;
+		if (n < varies && path[n] == '/' && strncmp(path, root, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Call each for the folders that the path leads through beyond from. */
+static int
+each_above(const char *path, size_t from, int (*each)(const char *))
+{
+	char folder[ROUTE_TEXT_MAX];
+	const char *slash = path + from;
+
+	for (; (slash = strchr(slash, '/')) != NULL; slash++) {
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path),
+		    path);
+		if (folder[0] != '\0' && each(folder) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+make_folder(const char *path)
+{
+	return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+static int
+sync_path(const char *path)
+{
+	return sync_folder(AT_FDCWD, path);
+}
+
+/* Make the Maildir's own folder and those above that may be made. */
+static bool
+make_own(const struct settings *set, const char *path, size_t varies)
+{
+	if (mkdir(path, 0700) == 0)
+		return true;
+	return errno == ENOENT && varies_below_root(set, path, varies) &&
+	    each_above(path, varies, make_folder) == 0 &&
+	    mkdir(path, 0700) == 0;
+}
+
+/*
  * Open a Maildir; one that is not there yet is made. The folder above one that
  * was empty is synced as well, in case its maker died before it did that;
  * where it is one of maildir_roots, what is above is out of our reach, and it
  * has been there all the time. -1 with errno.
  */
 static int
-open_maildir(const char *path)
+open_maildir(const struct settings *set, const char *path, size_t varies)
 {
 	bool made, parts_made;
 	int fd;
 
-	made = mkdir(path, 0700) == 0;
+	made = make_own(set, path, varies);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	if (make_parts(fd, &parts_made) == 0 &&
 	    (!parts_made || sync_folder(fd, "..") == 0 ||
-		(!made && errno == EACCES)))
+		(!made && errno == EACCES)) &&
+	    (!parts_made || varies == 0 ||
+		each_above(path, varies - 1, sync_path) == 0))
 		return fd;
 	close(fd);
 	return -1;
@@ -159,7 +221,7 @@ maildir_recipient(struct delivery *d, const struct route *route,
 	t = &m->targets[m->n];
 	strlcpy(t->path, route_argument(route), sizeof(t->path));
 	t->fd = -1;
-	if ((t->dirfd = open_maildir(t->path)) == -1)
+	if ((t->dirfd = open_maildir(d->set, t->path, route->varies)) == -1)
 		answer_errno(a, errno, t->path);
 	else
 		m->n++;

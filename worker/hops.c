@@ -147,6 +147,8 @@ keywords_of(const struct clients *c, const struct state *s, const char *text,
 {
 	char hop[HOP_TEXT_MAX];
 	struct list_target target;
+	const char *bare = hop;
+	bool lmtp;
 
 	if (len >= sizeof(hop))
 		return HOP_KNOWN; /* it has nothing: more than can be told */
@@ -154,9 +156,14 @@ keywords_of(const struct clients *c, const struct state *s, const char *text,
 	hop[len] = '\0';
 	if (strcmp(hop, "maildir") == 0)
 		return HOP_KNOWN | HOP_UTF8;
-	if (list_target(&target, hop) == NULL)
+	lmtp = strncmp(hop, LIST_LMTP, strlen(LIST_LMTP)) == 0;
+	if (lmtp)
+		bare += strlen(LIST_LMTP);
+	else if (strncmp(hop, LIST_MX, strlen(LIST_MX)) == 0)
+		bare += strlen(LIST_MX);
+	if (list_target(&target, bare) == NULL)
 		return HOP_KNOWN;
-	return look_up(c, s, hop);
+	return look_up(c, s, hop) & ~(lmtp ? (unsigned)HOP_DSN : 0);
 }
 
 unsigned

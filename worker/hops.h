@@ -35,8 +35,8 @@ void hops_note(struct clients *, const char *hop, unsigned keywords);
  * What all next hops have in common: HOP_DSN, HOP_UTF8. hops is the list of
  * them that list routes keeps (struct list_info), or NULL. One that was never
  * asked does not count, but somebody must have been. A Maildir has SMTPUTF8,
- * and knows nothing of DSN. What workers have heard counts before what the
- * probe helper has; both may be NULL.
+ * and knows nothing of DSN; nor does what is handed over by LMTP. What workers
+ * have heard counts before what the probe helper has; both may be NULL.
  */
 unsigned
 hops_common(const struct clients *, const struct state *, const char *hops);

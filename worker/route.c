@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/maildir_path.h"
 #include "worker/peer.h"
 #include "worker/route.h"
 
@@ -15,25 +16,43 @@ route_argument(const struct route *r)
 	return strchr(r->text, ':') + 1;
 }
 
-static int
-from_entry(const struct list_entry *e, struct route *r)
+/* Hosts that SMTP is spoken to: of mx one domain. */
+static bool
+are_hosts(const struct list_entry *e)
 {
-	struct list_target target;
 	const char *rest = e->argument;
+	struct list_target target;
+	int n;
 
-	r->scheme = e->action;
-	if (snprintf(r->text, sizeof(r->text), "%s:%s",
-		list_action_name(e->action),
-		e->argument) >= (int)sizeof(r->text))
-		return -1;
+	for (n = 0; n == 0 || *rest != '\0'; n++) {
+		rest = list_target(&target, rest);
+		if (rest == NULL || target.port == 0)
+			return false;
+	}
+	return n <= TARGETS_MOST &&
+	    (e->action != ACT_MX || (n == 1 && target.host[0] != '\0'));
+}
+
+/* The argument as it is for this recipient. */
+static int
+take_argument(const struct list_entry *e, const struct mailbox *to,
+    struct route *r)
+{
+	size_t n;
+
+	n = (size_t)snprintf(r->text, sizeof(r->text),
+	    "%s:", list_action_name(e->action));
 	switch (e->action) {
 	case ACT_SMTP:
-		do
-			rest = list_target(&target, rest);
-		while (rest != NULL && *rest != '\0');
-		return rest == NULL ? -1 : 0;
+	case ACT_MX:
+		return are_hosts(e) &&
+			strlcpy(r->text + n, e->argument, sizeof(r->text) - n) <
+			    sizeof(r->text) - n ?
+		    0 :
+		    -1;
 	case ACT_MAILDIR:
-		return e->argument[0] == '/' ? 0 : -1;
+		return maildir_path(r->text + n, sizeof(r->text) - n,
+		    e->argument, to, &r->varies, &r->trouble);
 	default:
 		return -1;
 	}
@@ -46,11 +65,52 @@ route_find(const struct generation *lists, const struct mailbox *to,
 	struct list_entry entry;
 	enum list_found found;
 
+	memset(r, 0, sizeof(*r));
 	found = list_find_mailbox(lists, LIST_ROUTES, to->local, to->domain,
 	    now, &entry);
-	if (found == LIST_FOUND && from_entry(&entry, r) == -1)
+	if (found == LIST_NONE) {
+		r->trouble = "no route";
+		return found;
+	}
+	r->trouble = "list routes cannot be read";
+	if (found == LIST_DAMAGED)
+		return found;
+	r->scheme = entry.action;
+	if (take_argument(&entry, to, r) == -1)
 		return LIST_DAMAGED;
+	r->trouble = NULL;
 	return found;
+}
+
+/* Is that target among those of the argument? */
+static bool
+is_among(const char *text, const char *argument)
+{
+	struct list_target t;
+
+	while (argument != NULL && *argument != '\0') {
+		argument = list_target(&t, argument);
+		if (argument != NULL && strcmp(t.text, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* None stands twice in an argument, so that counting does the rest. */
+static bool
+same_targets(const char *a, const char *b)
+{
+	struct list_target t;
+	const char *rest;
+	int more = 0;
+
+	for (rest = a; rest != NULL && *rest != '\0'; more++)
+		if ((rest = list_target(&t, rest)) == NULL ||
+		    !is_among(t.text, b))
+			return false;
+	for (rest = b; rest != NULL && *rest != '\0'; more--)
+		rest = list_target(&t, rest);
+	return more == 0;
 }
 
 bool
@@ -58,5 +118,6 @@ route_same(const struct route *a, const struct route *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
-	return a->scheme == ACT_MAILDIR || strcmp(a->text, b->text) == 0;
+	return a->scheme == ACT_MAILDIR || strcmp(a->text, b->text) == 0 ||
+	    same_targets(route_argument(a), route_argument(b));
 }

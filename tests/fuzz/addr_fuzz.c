@@ -24,6 +24,25 @@ round_trip(enum list_id id, const char *text, size_t len)
 		abort();
 }
 
+/* What is stored of a route is read again, whole, and is the same again. */
+static void
+targets_again(enum list_action action, const char *stored)
+{
+	char again[SOURCE_ARG_MAX + 1];
+	const char *rest = stored, *why;
+	struct list_target t;
+	int n = 0;
+
+	if (argument_parse(again, action, stored, strlen(stored), &why) == -1 ||
+	    strcmp(again, stored) != 0 || strlen(stored) > TARGETS_MAX)
+		abort();
+	do {
+		if ((rest = list_target(&t, rest)) == NULL ||
+		    (t.port == 0) != (t.text[0] == '/') || ++n > TARGETS_MOST)
+			abort();
+	} while (*rest != '\0');
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -51,7 +70,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (t != -1 && (t <= 1000000 || until_format(t, until)[0] == '?'))
 		abort();
 	for (i = 0; i < ACT_COUNT; i++)
-		argument_parse(argument, (enum list_action)i, text, size, &why);
+		if (argument_parse(argument, (enum list_action)i, text, size,
+			&why) == 0 &&
+		    (i == ACT_SMTP || i == ACT_LMTP || i == ACT_MX))
+			targets_again((enum list_action)i, argument);
 	list_target(&target, text);
 	list_target_parse(target.text, text, &why);
 	if (memchr(data, '\0', size) == NULL)

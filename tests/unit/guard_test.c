@@ -32,6 +32,8 @@ static const struct {
 	{ "banned", "198.51.100.0/24\n198.51.100.1 allow until=2020-01-01\n",
 	    "meets our own address" },
 	{ "banned", "10.9.0.0/16\n", "meets next hop 10.9.9.9 (routes:" },
+	{ "banned", "10.8.8.0/24\n", "meets next hop 10.8.8.8 (routes:2)" },
+	{ "banned", "10.8.8.7\n10.8.8.9\n", NULL },
 
 	/* relay 172.16.0.0/24 */
 	{ "banned", "172.16.0.0/16\n", "meets relay 172.16.0.0/24 (relay:1)" },
@@ -72,6 +74,22 @@ static const struct {
 	{ "routes", "* smtp:[2001:db8::25]:25\n", "leads to the gateway" },
 	{ "routes", "* smtp:127.0.0.1:26\n", NULL },
 	{ "routes", "* smtp:[2001:db8::26]:25\n", NULL },
+	{ "routes", "* smtp:a.example,10.1.1.1|127.0.0.9\n",
+	    "routes:1: smtp:127.0.0.9:25 leads to the gateway itself" },
+	{ "routes", "* lmtp:dovecot:24,127.0.0.9:25\n",
+	    "routes:1: lmtp:127.0.0.9:25 leads to the gateway itself" },
+	{ "routes", "* lmtp:127.0.0.1:24\n", NULL },
+	{ "routes", "* smtp:localhost\nexample.com mx:example.org\n", NULL },
+	{ "routes", "* lmtp:/run/dovecot/lmtp\n", NULL },
+	{ "routes", "* lmtp:/run/dovecot/lmtp2\n",
+	    "routes:1: lmtp:/run/dovecot/lmtp2 is none of lmtp_sockets" },
+	{ "routes", "* lmtp:/run/dovecot\n", "is none of lmtp_sockets" },
+	{ "routes", "* maildir:/var/mail/%{domain}/%{local}\n", NULL },
+	{ "routes", "* maildir:/var/mail/x%{local}\n", NULL },
+	{ "routes", "* maildir:/var/mail%{local}\n",
+	    "routes:1: maildir:/var/mail%{local} is not below" },
+	{ "routes", "* maildir:/var/%{local}\n", "is not below" },
+	{ "routes", "* maildir:/%{domain}/var/mail\n", "is not below" },
 	{ "senders", "<>\n", "senders:1: refusing <>" },
 	{ "senders", "<> allow\n", NULL },
 	{ "domains", "", "domains:0: the list would become empty" },
@@ -80,8 +98,8 @@ static const struct {
 static int
 setup(void **state)
 {
-	static char root[] = "/var/mail/";
-	static char *roots[] = { root };
+	static char root[] = "/var/mail/", lmtp[] = "/run/dovecot/lmtp";
+	static char *roots[] = { root }, *sockets[] = { lmtp };
 	static struct prefix protect[2], proxies[2];
 	static struct addr own;
 	static struct list_own listeners[2];
@@ -108,9 +126,12 @@ setup(void **state)
 	f->ask.nown = 2;
 	f->ask.maildir_roots = roots;
 	f->ask.nmaildir_roots = 1;
+	f->ask.lmtp_sockets = sockets;
+	f->ask.nlmtp_sockets = 1;
 	fixture_write(f, "domains", "example.org\n");
 	fixture_write(f, "routes",
-	    "example.org smtp:10.9.9.9\n.example.net smtp:10.9.9.9\n");
+	    "example.org smtp:10.9.9.9\n"
+	    ".example.net smtp:a.example,10.8.8.8|10.9.9.9\n");
 	fixture_write(f, "relay", "172.16.0.0/24\n10.9.9.0/24 deny\n");
 	generation_close(fixture_open(f));
 	return 0;

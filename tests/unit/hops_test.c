@@ -60,8 +60,21 @@ static const struct {
 	{ "many", 0 },
 	{ "many maildir", 0 },
 	{ "192.0.2.1:25 other", 0 },
-	{ "192.0.2.1:25 mx.example.org:25", 0 },
 	{ "192.0.2.1", 0 },
+	/* names, several hosts, mx, LMTP */
+	{ "mail.example.org:25", HOP_UTF8 },
+	{ "192.0.2.1:25 mail.example.org:25", HOP_UTF8 },
+	{ "192.0.2.1:25 other.example.org:25", BOTH },
+	{ "192.0.2.1:25,192.0.2.2:25", HOP_DSN },
+	{ "192.0.2.1:25|mail.example.org:25,192.0.2.9:25", HOP_UTF8 },
+	{ "mx:example.org:25", HOP_DSN },
+	{ "192.0.2.1:25 mx:example.org:25", HOP_DSN },
+	{ "example.org:25", 0 },
+	{ "lmtp:192.0.2.1:24", HOP_UTF8 },
+	{ "192.0.2.1:25 lmtp:192.0.2.1:24", HOP_UTF8 },
+	{ "192.0.2.1:25 lmtp:192.0.2.9:24", BOTH },
+	{ "lmtp:/run/lmtp maildir", HOP_UTF8 },
+	{ "192.0.2.1:25 MAIL.example.org:25", 0 },
 };
 
 static void
@@ -75,6 +88,10 @@ test_rows(void **state)
 	hops_note(c, "192.0.2.2:25", HOP_DSN);
 	hops_note(c, "192.0.2.3:25", HOP_UTF8);
 	hops_note(c, "192.0.2.4:25", 0);
+	hops_note(c, "mail.example.org:25", HOP_UTF8);
+	hops_note(c, "mx:example.org:25", HOP_DSN);
+	hops_note(c, "lmtp:192.0.2.1:24", BOTH);
+	hops_note(c, "lmtp:/run/lmtp", BOTH);
 	hops_note(c, "[2001:db8::1]:25", BOTH);
 	hops_note(c, "[2001:db8::2]:25", HOP_UTF8);
 	for (i = 0; i < NITEMS(rows); i++)
