@@ -772,6 +772,9 @@ settings_free(struct settings *set)
 	for (i = 0; i < set->nnext_hops; i++)
 		config_hop_free(&set->next_hops[i]);
 	free(set->next_hops);
+	for (i = 0; i < set->nhosts; i++)
+		free(set->hosts[i].name);
+	free(set->hosts);
 	for (i = 0; i < set->nlisten; i++)
 		free(set->listen[i].text);
 	free(set->listen);

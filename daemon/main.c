@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/hosts.h"
 #include "daemon/keys.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
@@ -169,6 +170,7 @@ main(int argc, char **argv)
 	if ((set = config_load(o.config, report_setting, NULL)) == NULL)
 		return 1;
 	resolv_load(set, RESOLV_PATH, report_setting, NULL);
+	hosts_load(set, HOSTS_PATH, report_setting, NULL);
 	if (keys_check(set, report_setting, NULL) == -1 ||
 	    proxies_check(set, report_setting, NULL) == -1 ||
 	    check_next_hops(set) == -1) {

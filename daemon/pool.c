@@ -19,6 +19,7 @@
 
 #include "daemon/board.h"
 #include "daemon/config.h"
+#include "daemon/hosts.h"
 #include "daemon/listen.h"
 #include "daemon/pool.h"
 #include "daemon/pool_policy.h"
@@ -143,6 +144,7 @@ reload(struct pool *p)
 	if (next.settings == NULL)
 		goto fail;
 	resolv_load(next.settings, RESOLV_PATH, pool_report, NULL);
+	hosts_load(next.settings, HOSTS_PATH, pool_report, NULL);
 	if (proxies_check(next.settings, pool_report, NULL) == -1)
 		goto fail;
 	if (service_open(&next, "reload") == -1)

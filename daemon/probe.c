@@ -348,6 +348,10 @@ probe_main(const struct probe_start *given)
 	o.visitor.waiting = &o.waiting;
 	o.visitor.fd = o.fd;
 	o.visitor.hop.tls_clients = given->tls_clients;
+	o.visitor.where.set = o.set;
+	o.visitor.where.waiting = &o.waiting;
+	o.visitor.where.servers = &o.servers;
+	o.visitor.where.dns = &o.dns;
 	if (visit_init(&o.visitor, given->hops) == 0)
 		serve(&o);
 	visit_free(&o.visitor);

@@ -69,6 +69,8 @@ take_hop(struct visit *v, const struct settings *set, const char *hop,
 	}
 	snprintf(v->route.text, sizeof(v->route.text), "%s:%s",
 	    list_action_name(v->route.scheme), name);
+	if (v->route.scheme == ACT_MX)
+		name = v->hop; /* as sections have it */
 	strlcpy(at.text, name, sizeof(at.text));
 	v->secs = hop_rules(set, &at)->probe_secs;
 	return v->secs > 0;
@@ -94,11 +96,14 @@ visit_init(struct visitor *o, const char *hops)
 
 	o->n = 0;
 	o->visits = NULL;
+	o->where.cache = NULL;
 	for (; p != NULL && (len = next_hop(&p)) > 0; p += len)
 		most++;
 	if (most == 0)
 		return 0;
-	if ((o->visits = calloc(most, sizeof(*o->visits))) == NULL)
+	o->where.cache = where_cache_new();
+	o->visits = calloc(most, sizeof(*o->visits));
+	if (o->where.cache == NULL || o->visits == NULL)
 		return -1;
 	for (p = hops; (len = next_hop(&p)) > 0; p += len)
 		if (take_hop(&o->visits[o->n], o->set, p, len))
@@ -109,34 +114,45 @@ visit_init(struct visitor *o, const char *hops)
 void
 visit_free(struct visitor *o)
 {
+	where_cache_free(o->where.cache);
 	free(o->visits);
 }
 
 /* ---------------------------------------------------------------- one visit */
 
-/* The first of its places that answers. */
+/* All its places: what those that answer have in common is what it can do. */
 static void
 pay(struct visitor *o, const struct visit *v, struct probe_visit *seen)
 {
 	struct hop *h = &o->hop;
+	int64_t now = clock_ms(), until = now + VISIT_MS;
 	struct places to;
 	size_t i;
 
 	memset(seen, 0, sizeof(*seen));
 	strlcpy(seen->hop, v->hop, sizeof(seen->hop));
-	if (where_find(&to, &v->route, seen->why, sizeof(seen->why)) == -1)
+	o->where.deadline_ms = until;
+	if (where_find(&to, &v->route, &o->where, seen->why,
+		sizeof(seen->why)) == -1)
 		return;
 	h->set = o->set;
 	h->waiting = o->waiting;
-	h->until_ms = clock_ms() + VISIT_MS;
-	for (i = 0; i < to.n && !seen->up; i++) {
+	seen->keywords = HOP_NOTABLE;
+	for (i = 0; i < to.n && (now = clock_ms()) < until; i++) {
+		/* A silent one leaves time for the others. */
+		h->until_ms = now + (until - now) / (int64_t)(to.n - i);
 		hop_open(h, &to.item[i]);
-		seen->up = !h->failed;
-		seen->keywords = h->keywords & HOP_NOTABLE;
-		strlcpy(seen->why, seen->up ? "" : h->why, sizeof(seen->why));
+		if (!h->failed) {
+			seen->up = true;
+			seen->keywords &= h->keywords;
+		} else if (!seen->up) {
+			strlcpy(seen->why, h->why, sizeof(seen->why));
+		}
 		hop_quit(h);
 	}
-	if (!seen->up)
+	if (seen->up)
+		seen->why[0] = '\0';
+	else
 		seen->keywords = 0;
 }
 

@@ -19,6 +19,7 @@ struct visitor {
 	struct visit *visits;
 	size_t n;
 	struct hop hop;
+	struct where where; /* how they are found */
 };
 
 /* Next hops as list routes tells them, or NULL. 0, or -1: no memory. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "worker/route.h"
+#include "worker/where.h"
 
 struct clients;
 struct hop;
@@ -80,6 +81,7 @@ struct delivery {
 	struct envelope *env;
 	const char *ref;
 	struct hop *hop;     /* the worker's connection to a next hop */
+	struct where where;  /* how next hops are found */
 	struct route route;  /* of the first recipient */
 	void *state;	     /* Maildirs only; NULL: there is none */
 	int64_t deadline_ms; /* of the session; past the dot there is none */

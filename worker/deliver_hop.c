@@ -252,6 +252,7 @@ static void
 connect_to_any(struct delivery *d, struct hop *h)
 {
 	enum hop_health health[PLACES_MAX];
+	char key[HOP_TEXT_MAX];
 	struct place again = h->at;
 	struct places to;
 	size_t i;
@@ -261,15 +262,22 @@ connect_to_any(struct delivery *d, struct hop *h)
 		return;
 	}
 	strlcpy(h->route, d->route.text, sizeof(h->route));
-	if (where_find(&to, &d->route, h->why, sizeof(h->why)) == -1) {
+	if (where_find(&to, &d->route, &d->where, h->why, sizeof(h->why)) ==
+	    -1) {
 		h->failed = true;
 		return;
 	}
-	for (i = 0; i < to.n; i++)
+	for (i = 0; i < to.n; i++) {
+		where_key(key, &to.item[i]);
 		health[i] = hop_health(d->clients, d->shared, to.item[i].text);
+		if (health[i] == HOP_ALIVE && hops_seen_down(d->shared, key))
+			health[i] = HOP_AWAY; /* all that it is the name of */
+	}
 	if (!try_places(d, h, &to, health, HOP_ALIVE) &&
 	    !try_places(d, h, &to, health, HOP_AWAY) && !h->failed)
 		hop_lose(h, "it timed out before, and is left alone a while");
+	if (!h->failed)
+		where_note(&to, &h->at, d->clients);
 }
 
 /* Say again what was accepted before on another connection. */

@@ -97,6 +97,26 @@ take_name(struct dns_answer *a, const struct dns_parse *p,
 		a->n++;
 }
 
+/* One mail host more: with too many, those that are preferred stay. */
+static void
+keep_exchange(struct dns_answer *a, const char *name, uint16_t preference)
+{
+	unsigned i, at = a->n;
+
+	if (a->n < DNS_NAMES) {
+		a->n++;
+	} else {
+		a->more = true;
+		for (at = 0, i = 1; i < DNS_NAMES; i++)
+			if (a->preferences[i] > a->preferences[at])
+				at = i;
+		if (preference >= a->preferences[at])
+			return;
+	}
+	strlcpy(a->names[at], name, sizeof(a->names[at]));
+	a->preferences[at] = preference;
+}
+
 /* Preference and host; the root stands for no host at all (RFC 7505). */
 static void
 take_exchange(struct dns_answer *a, const struct dns_parse *p,
@@ -104,14 +124,16 @@ take_exchange(struct dns_answer *a, const struct dns_parse *p,
 {
 	const unsigned char *cur = rr->dnsrr_dptr + 2;
 	const unsigned char *end = rr->dnsrr_dptr + rr->dnsrr_dsz;
-	unsigned char dn[DNS_MAXDN];
+	unsigned char dn[DN_ROOM];
+	char name[NAME_TEXT_MAX] = "";
 
 	if (rr->dnsrr_dsz < 3 ||
-	    dns_getdn(p->dnsp_pkt, &cur, p->dnsp_end, dn, sizeof(dn)) <= 0 ||
+	    dns_getdn(p->dnsp_pkt, &cur, p->dnsp_end, dn, DNS_MAXDN) <= 0 ||
 	    cur != end)
 		return;
-	a->n++;
 	a->names_host |= dn[0] != 0;
+	if (dn[0] == 0 || name_text(name, dn) == 0)
+		keep_exchange(a, name, dns_get16(rr->dnsrr_dptr));
 }
 
 /* Character strings, each with its length before it, as one. */
@@ -177,10 +199,10 @@ parse(const unsigned char *question, const unsigned char *packet,
 		any = true;
 	}
 	/* An MX that cannot be read is not the lack of one. */
-	if (r < 0 || (type == DNS_T_MX && any && a->n == 0))
+	if (r < 0 || (type == DNS_T_MX && any && a->n == 0 && !a->names_host))
 		return DNS_E_PROTOCOL;
 	a->state = DNS_FOUND;
-	return a->n == 0 ? DNS_E_NODATA : 0;
+	return a->n == 0 && !a->names_host ? DNS_E_NODATA : 0;
 }
 
 static int

@@ -43,11 +43,15 @@ struct dns_answer {
 	unsigned n;	 /* of the records that are kept */
 	bool more;	 /* there were others */
 	bool names_host; /* of an MX question: not only the root */
+	uint16_t preferences[DNS_NAMES]; /* of it, for each name */
 
 	union {
 		struct addr addrs[DNS_ADDRS]; /* of an address question */
-		char names[DNS_NAMES][NAME_TEXT_MAX]; /* of a reverse one:
-							 checked, lower case */
+		/*
+		 * Of a reverse one, and the mail hosts of an MX question:
+		 * checked, lower case; "" is the root.
+		 */
+		char names[DNS_NAMES][NAME_TEXT_MAX];
 		char text[DNS_TEXT_MAX]; /* of the first TXT record, printable
 					    ASCII; cut where it is longer */
 	};
@@ -78,7 +82,11 @@ int dns_ask_names(struct dns *, const struct addr *, dns_done *, void *arg);
 /* Ask for the addresses of a name in family 4 (A) or 6 (AAAA). */
 int dns_ask_addrs(struct dns *, const char *name, int family, dns_done *,
     void *arg);
-/* Ask for the mail hosts (MX) of a name; which they are is not kept. */
+/*
+ * Ask for the mail hosts (MX) of a name; of more than DNS_NAMES those with the
+ * lowest preferences are kept. A host whose name cannot be one is none, but
+ * names_host tells of it.
+ */
 int dns_ask_mx(struct dns *, const char *name, dns_done *, void *arg);
 /* Ask for the text (TXT) of a name. */
 int dns_ask_text(struct dns *, const char *name, dns_done *, void *arg);

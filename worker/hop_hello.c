@@ -170,5 +170,5 @@ hop_open(struct hop *h, const struct place *at)
 		say_hello(h);
 	hop_note_health(h);
 	if (!h->failed)
-		hops_note(h->clients, at->named, h->keywords);
+		hops_note(h->clients, at->text, h->keywords);
 }

@@ -111,9 +111,8 @@ hops_seen_down(const struct state *s, const char *hop)
 	return seen(s, hop) & SEEN_DOWN;
 }
 
-/* Its keywords, or 0: it was never asked. */
-static unsigned
-noted(const struct clients *c, const char *hop)
+unsigned
+hops_keywords(const struct clients *c, const char *hop)
 {
 	uint64_t h, w;
 	unsigned i;
@@ -133,7 +132,7 @@ noted(const struct clients *c, const char *hop)
 static unsigned
 look_up(const struct clients *c, const struct state *s, const char *hop)
 {
-	unsigned keywords = noted(c, hop);
+	unsigned keywords = hops_keywords(c, hop);
 
 	if (keywords == 0)
 		keywords = seen(s, hop) & SEEN_KEYWORDS;

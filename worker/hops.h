@@ -30,6 +30,8 @@ struct hop_note *hops_take(struct clients *, const char *hop);
 
 /* Note the keywords of a hop; clients NULL: nowhere. */
 void hops_note(struct clients *, const char *hop, unsigned keywords);
+/* Its keywords and HOP_KNOWN, or 0: it was never asked. */
+unsigned hops_keywords(const struct clients *, const char *hop);
 
 /*
  * What all next hops have in common: HOP_DSN, HOP_UTF8. hops is the list of

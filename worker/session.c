@@ -249,6 +249,12 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port)
 	s->delivery.env = &s->env;
 	s->delivery.ref = s->ref;
 	s->delivery.deadline_ms = s->deadline_ms;
+	s->delivery.where.set = set;
+	s->delivery.where.waiting = &s->waiting;
+	s->delivery.where.servers = s->servers;
+	s->delivery.where.dns = &s->dns;
+	s->delivery.where.cache = s->where_cache;
+	s->delivery.where.deadline_ms = s->deadline_ms;
 
 	slot->since_ms = s->start_ms;
 	strlcpy(slot->ref, s->id, sizeof(slot->ref));

@@ -51,6 +51,7 @@ struct session {
 	struct slot *slot;
 	struct spool *spool;
 	struct dns_servers *servers;
+	struct where_cache *where_cache; /* names of next hops */
 	const struct state *state;
 	struct clients *clients; /* what workers share, or NULL */
 	void (*left)(void *);	 /* called once when the worker is to leave */

@@ -166,6 +166,12 @@ struct next_hop {
 	unsigned tls_line;  /* of tls_ca, or of the section */
 };
 
+/* An address of a name in the hosts file of this host. */
+struct host {
+	char *name; /* canonical */
+	struct addr addr;
+};
+
 struct settings {
 	char *path; /* of the configuration file */
 	char *hostname;
@@ -183,6 +189,8 @@ struct settings {
 	struct prefixes protect;
 	struct endpoint *nameservers; /* of resolv.conf when none are set */
 	size_t nnameservers;
+	struct host *hosts; /* by name, and in the order of the file */
+	size_t nhosts;
 	int dns_deadline_ms; /* for all DNS questions of one step together */
 	struct strings open; /* local parts that are open at our domains */
 	bool require_helo;   /* MAIL wants HELO or EHLO first */

@@ -28,6 +28,7 @@
 #include "worker/slot.h"
 #include "worker/spool.h"
 #include "worker/wait.h"
+#include "worker/where_names.h"
 #include "worker/worker.h"
 
 #define NEXT_HOP LISTEN_MAX /* behind the listeners, in epoll's data */
@@ -41,6 +42,7 @@ struct worker {
 	struct generation *lists;
 	struct spool spool;
 	struct dns_servers servers;
+	struct where_cache where_cache;
 	struct session session;
 	struct hop hop;
 };
@@ -387,6 +389,7 @@ worker_main(const struct worker_start *given)
 	w->session.slot = given->slot;
 	w->session.spool = &w->spool;
 	w->session.servers = &w->servers;
+	w->session.where_cache = &w->where_cache;
 	w->session.left = close_listeners;
 	w->session.left_arg = w;
 	w->session.state = given->state;

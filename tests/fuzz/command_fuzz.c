@@ -24,6 +24,7 @@
 #include "worker/settings.h"
 #include "worker/slot.h"
 #include "worker/spool.h"
+#include "worker/where_names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -39,6 +40,7 @@ static struct gear {
 	struct spool spool;
 	struct dns_servers servers;
 	struct hop hop; /* all routes are Maildirs: it is never opened */
+	struct where_cache where_cache;
 	struct session session;
 	struct generation *lists;
 	int stderr_fd, null_fd;
@@ -146,6 +148,7 @@ set_up(void)
 	gear.session.spool = &gear.spool;
 	gear.session.hop = &gear.hop;
 	gear.session.servers = &gear.servers; /* none: names are unknown */
+	gear.session.where_cache = &gear.where_cache;
 	gear.stderr_fd = dup(STDERR_FILENO);
 	gear.null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (__sanitizer_set_report_fd != NULL)

@@ -9,17 +9,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
+/* Those of a mail domain may be the root. */
 static void
-see_names(const struct dns_answer *a)
+see_names(const struct dns_answer *a, bool root)
 {
 	char again[NAME_TEXT_MAX];
 	unsigned i;
 
-	for (i = 0; i < a->n; i++)
+	for (i = 0; i < a->n; i++) {
+		if (root && a->names[i][0] == '\0')
+			continue;
 		if (name_canonical(again, a->names[i], strlen(a->names[i])) ==
 			-1 ||
 		    strcmp(again, a->names[i]) != 0)
 			abort();
+	}
 }
 
 static void
@@ -50,10 +54,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memset(&a, 0, sizeof(a));
 		dns_parse_packet(copy, size, types[i], &a);
 		if ((types[i] != 16 && a.n > DNS_ADDRS) ||
-		    (types[i] == 12 && a.n > DNS_NAMES))
+		    ((types[i] == 12 || types[i] == 15) && a.n > DNS_NAMES))
 			abort();
-		if (types[i] == 12)
-			see_names(&a);
+		if (types[i] == 12 || types[i] == 15)
+			see_names(&a, types[i] == 15);
 		if (types[i] == 16)
 			see_text(&a);
 	}

@@ -199,8 +199,11 @@ class Gateway:
         if not self.keep:
             # What a hop has heard in one session is not for the next one,
             # and nobody else comes by.
-            hops = set(re.findall(r"smtp:([^\s,|]+)",
-                                  (self.source / "routes").read_text()))
+            hops = {("mx:" if scheme == "mx" else "") + hop
+                    for scheme, text in re.findall(
+                        r"\b(smtp|mx):([^\s/]\S*)",
+                        (self.source / "routes").read_text())
+                    for hop in re.split("[,|]", text)}
             sections += [f'next_hop "{hop}" {{ keep_secs = 0 probe_secs = 0 }}'
                          for hop in sorted(hops)
                          if not any(f'"{hop}"' in s for s in sections)]

@@ -43,7 +43,7 @@ class Hop:
     """The listener; a thread for each connection."""
 
     def __init__(self, *scripts, pipelining=True, keywords=(), port=0,
-                 tls=None):
+                 tls=None, host="127.0.0.1"):
         self.tls = tls
         self.names = []  # what clients have named in TLS (SNI)
         if tls is not None:
@@ -51,7 +51,7 @@ class Hop:
         self.play(*scripts, pipelining=pipelining, keywords=keywords)
         self.lock = threading.Lock()
         self.open = set()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.listener = socket.create_server((host, port), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

@@ -84,6 +84,10 @@ static const struct {
 	{ PACKET(HEAD("\2") RR("\2") "\0\0" RR("\5") "\0\1\1m\0"), true, 1,
 	    true },
 	{ PACKET(HEAD("\2") RR_A RR("\3") "\0\0\0"), true, 1, false },
+	/* a host whose name can be none: it is not kept, but it is one */
+	{ PACKET(HEAD("\1") RR("\5") "\0\1\1 \0"), true, 0, true },
+	{ PACKET(HEAD("\2") RR("\5") "\0\1\1 \0" RR("\5") "\0\1\1m\0"), true, 1,
+	    true },
 	{ PACKET(HEAD("\0")), false, 0, false },
 	{ PACKET(HEAD("\1") RR_A), false, 0, false },
 	{ PACKET(HEAD("\1") RR("\0")), false, 0, false },
@@ -116,12 +120,46 @@ test_records(void **state)
 	}
 }
 
+/* Of more mail hosts than are kept, the preferred ones are. */
+static void
+test_preferences(void **state)
+{
+	static const unsigned char head[] = HEAD("\14");
+	static const unsigned char order[12] = { 9, 4, 12, 1, 8, 3, 11, 2, 7, 5,
+		10, 6 };
+
+	unsigned char packet[400], *p = packet;
+	struct dns_answer a;
+	unsigned i, seen = 0;
+
+	(void)state;
+	memcpy(p, head, sizeof(head) - 1);
+	p += sizeof(head) - 1;
+	for (i = 0; i < NITEMS(order); i++) {
+		memcpy(p, RR("\5") "\1\0\1x\0", 17);
+		p[13] = order[i];
+		p[15] = (unsigned char)('a' + order[i]);
+		p += 17;
+	}
+	assert_int_equal(dns_parse_packet(packet, (size_t)(p - packet), 15, &a),
+	    0);
+	assert_int_equal(a.n, DNS_NAMES);
+	assert_true(a.more);
+	for (i = 0; i < a.n; i++) {
+		assert_in_range(a.preferences[i], 0x101, 0x108);
+		assert_int_equal(a.names[i][0], 'a' + a.preferences[i] - 0x100);
+		seen |= 1u << (a.preferences[i] - 0x101);
+	}
+	assert_int_equal(seen, 0xff);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_preferences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,7 @@ test_long_line(void **state)
 	(void)state;
 	memset(text, ' ', 2000);
 	memcpy(text, "search", 6);
-	memcpy(text + 511, "nameserver 192.0.2.1", 20);
+	memcpy(text + 1001, "nameserver 192.0.2.1", 20);
 	strlcat(text, "\nnameserver 192.0.2.2\n", sizeof(text));
 	make_file(name, text);
 	set = load(name, messages);
