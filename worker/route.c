@@ -88,29 +88,25 @@ is_among(const char *text, const char *argument)
 {
 	struct list_target t;
 
-	while (argument != NULL && *argument != '\0') {
-		argument = list_target(&t, argument);
-		if (argument != NULL && strcmp(t.text, text) == 0)
+	while (*argument != '\0') {
+		if ((argument = list_target(&t, argument)) == NULL)
+			return false;
+		if (strcmp(t.text, text) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* None stands twice in an argument, so that counting does the rest. */
 static bool
-same_targets(const char *a, const char *b)
+are_among(const char *targets, const char *argument)
 {
 	struct list_target t;
-	const char *rest;
-	int more = 0;
 
-	for (rest = a; rest != NULL && *rest != '\0'; more++)
-		if ((rest = list_target(&t, rest)) == NULL ||
-		    !is_among(t.text, b))
+	while (*targets != '\0')
+		if ((targets = list_target(&t, targets)) == NULL ||
+		    !is_among(t.text, argument))
 			return false;
-	for (rest = b; rest != NULL && *rest != '\0'; more--)
-		rest = list_target(&t, rest);
-	return more == 0;
+	return true;
 }
 
 bool
@@ -119,5 +115,6 @@ route_same(const struct route *a, const struct route *b)
 	if (a->scheme != b->scheme)
 		return false;
 	return a->scheme == ACT_MAILDIR || strcmp(a->text, b->text) == 0 ||
-	    same_targets(route_argument(a), route_argument(b));
+	    (are_among(route_argument(a), route_argument(b)) &&
+		are_among(route_argument(b), route_argument(a)));
 }
