@@ -46,6 +46,7 @@ gateway:
   driver = smtp
   port = {port}
   allow_localhost
+  {transport}
   helo_data = client.example
   message_linelength_limit = 100000
   {tls}
@@ -59,7 +60,7 @@ ENCRYPTED = """hosts_require_tls = *
 class Exim:
     """It hands what it is given on to that port, and is gone again."""
 
-    def __init__(self, port, certificate=None, more=""):
+    def __init__(self, port, certificate=None, more="", transport=""):
         if os.geteuid() != 0:
             pytest.skip("Exim changes its user and is started by root alone")
         assert BINARY.exists(), f"{BINARY}: make setup has not unpacked it"
@@ -74,21 +75,26 @@ class Exim:
             tls = ENCRYPTED.format(certificate=self.dir / "certificate")
         (self.dir / "conf").write_text(CONF.format(
             binary=BINARY, dir=self.dir, port=port, tls=tls, kept=KEPT,
-            more=more))
+            more=more, transport=transport))
         for name, fields in (("passwd", IDS + ["", "/", "/bin/false"]),
                              ("group", IDS[:2] + [""])):
             known = pathlib.Path("/etc", name).read_text()
             (self.dir / name).write_text(
                 known + ":".join(["Debian-exim", *fields]) + "\n")
 
-    def send(self, sender, rcpt, message):
+    def send(self, sender, rcpts, message):
         """Give it a message and wait until it has tried to deliver it."""
+        if isinstance(rcpts, str):
+            rcpts = [rcpts]
+        return self.run("-odi", "-oi", "-f", sender, *rcpts, input=message)
+
+    def run(self, *args, **kw):
         env = {"PATH": "/usr/bin:/bin", "LD_PRELOAD": "libnss_wrapper.so",
                "NSS_WRAPPER_PASSWD": str(self.dir / "passwd"),
                "NSS_WRAPPER_GROUP": str(self.dir / "group")}
         return subprocess.run(
-            [BINARY, "-C", self.dir / "conf", "-odi", "-oi", "-f", sender,
-             rcpt], input=message, env=env, capture_output=True, timeout=60)
+            [BINARY, "-C", self.dir / "conf", *args], env=env,
+            capture_output=True, timeout=60, **kw)
 
     def log(self):
         return "".join(path.read_text(errors="replace")

@@ -46,6 +46,7 @@ virtual_transport = virtual
 """
 
 MASTER = """127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -61,7 +62,6 @@ tls unix - - n - - smtp -o smtp_tls_security_level=secure
 tlsmgr unix - - n 1000? 1 tlsmgr
 scache unix - - n - 1 scache
 anvil unix - - n - 1 anvil
-tlsmgr unix - - n 300 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 
