@@ -35,7 +35,8 @@ hop_host_name(char host[NAME_TEXT_MAX], const char *text)
 	struct addr a;
 
 	if (text[0] == '[' || text[0] == '/' || len == 0 ||
-	    len >= NAME_TEXT_MAX)
+	    len >= NAME_TEXT_MAX ||
+	    strncmp(text, LIST_MX, sizeof(LIST_MX) - 1) == 0)
 		return false;
 	memcpy(host, text, len);
 	host[len] = '\0';

@@ -19,8 +19,8 @@ struct settings;
 const struct next_hop *hop_rules(const struct settings *, const struct place *);
 
 /*
- * The host of "host:port", if it has a name. False: it is an address, or text
- * is the path of a socket.
+ * The host of "host:port", if it has a name. False: it is an address, text is
+ * the path of a socket, or of MX, whose hosts are what the DNS says.
  */
 bool hop_host_name(char host[NAME_TEXT_MAX], const char *text);
 

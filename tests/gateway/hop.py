@@ -160,7 +160,7 @@ class Connection:
     def fill(self):
         try:
             data = self.sock.recv(65536)
-        except ssl.SSLEOFError:
+        except ssl.SSLError:
             self.hop.ragged += 1
             raise
         if not data:

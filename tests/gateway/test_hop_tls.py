@@ -15,6 +15,8 @@ import pytest
 import postfix
 from conftest import BIN, ROOT, Gateway, wait_gone, wait_until
 from hop import CLOSE, HEAR, RESET, SILENT, Hop
+from lying_dns import LyingDns, address
+from test_routes import mx
 from tls import FOLDER, Authority, pair, pin_of, server
 
 NAME = "mail.hop.example"
@@ -306,6 +308,12 @@ def serve(gateway):
         hop.close()
 
 
+@pytest.fixture
+def dns():
+    with LyingDns() as server:
+        yield server
+
+
 def section(hop, text):
     if "probe_secs" not in text:
         text += " probe_secs = 0"  # who connects is who has mail
@@ -407,6 +415,49 @@ def test_stalled_handshake_and_the_end(serve):
         g.stop()
         assert c.reply().startswith("451 ")
     assert hop.connections == 1
+
+
+def test_a_name_of_the_route_is_verified(gateway, dns):
+    """The section of that name, whatever address it has; and nobody else."""
+    hop, other = hop_of(GOOD, {}), hop_of(OTHER, {})
+    try:
+        for h in (hop, other):
+            gateway.sections.append(
+                f'next_hop "{NAME}:{h.port}" {{ tls = "required" '
+                f'tls_ca = "{CA.certificate}" probe_secs = 0 }}')
+        dns.say(NAME, address("127.0.0.1"))
+        gateway.write_lists(routes=f"alice@example.org smtp:{NAME}:{hop.port}\n"
+                            f"* smtp:{NAME}:{other.port}\n")
+        gateway.start(POOL, *gateway.sections,
+                      nameservers=f'{{"{dns.address}"}}')
+        reply = say_all(gateway, "alice")
+        assert reply.startswith("250 2.0.0"), reply
+        gateway.wait_event("message", hop_tls_state="verified")
+        reply = say_all(gateway, "bob")
+        assert reply.startswith("451 4.7.5"), reply
+        assert "hostname mismatch" in gateway.wait_event("refuse")
+        assert set(hop.names + other.names) == {NAME}
+        assert len(hop.taken) == 1 and not other.taken
+    finally:
+        hop.close()
+        other.close()
+
+
+def test_the_hosts_of_a_domain(gateway, dns):
+    """By the name that is set, for the DNS could name anybody."""
+    hop = hop_of(GOOD, {})
+    try:
+        dns.say("hop.example", mx((10, NAME)))
+        dns.say(NAME, address("127.0.0.1"))
+        gateway.write_lists(routes=f"* mx:hop.example:{hop.port}\n")
+        gateway.start(POOL, f'next_hop "mx:hop.example:{hop.port}" '
+                      f'{{ {REQUIRED} probe_secs = 0 }}',
+                      nameservers=f'{{"{dns.address}"}}')
+        assert say_all(gateway, "alice").startswith("250 2.0.0")
+        gateway.wait_event("message", hop_tls_state="verified")
+        assert hop.names == [NAME]
+    finally:
+        hop.close()
 
 
 def test_visits_are_in_tls_too(serve, gateway):

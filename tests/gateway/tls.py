@@ -84,6 +84,7 @@ def pin_of(p):
 def server(p, *chain, **settings):
     """A server's context with this pair; with more behind its certificate."""
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # who just leaves is noticed
     if p is not None:
         path = p.certificate
         if chain:

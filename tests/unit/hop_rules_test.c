@@ -8,7 +8,7 @@
 #include "worker/where.h"
 
 static char names[][32] = { "192.0.2.1:25", "mail.example.org:25",
-	"[2001:db8::1]:25", "/run/lmtp" };
+	"[2001:db8::1]:25", "/run/lmtp", "mx:example.org:25" };
 static struct next_hop hops[NITEMS(names)];
 static struct settings set = { .next_hops = hops, .nnext_hops = NITEMS(hops) };
 
@@ -22,6 +22,8 @@ static const struct {
 	/* by its name, whatever its address is just now */
 	{ "192.0.2.7:25", "mail.example.org:25", 1 },
 	{ "[2001:db8::7]:25", "mail.example.org:25", 1 },
+	{ "192.0.2.8:25", "mx:example.org:25", 4 },
+	{ "192.0.2.8:25", "example.org:25", -1 },
 	/* the section of the address comes first */
 	{ "192.0.2.1:25", "mail.example.org:25", 0 },
 	/* another port, another hop */
@@ -58,6 +60,8 @@ static const struct {
 	{ "mail.example.org:25", "mail.example.org" },
 	{ "mail:2525", "mail" },
 	{ "xn--bcher-kva.example:25", "xn--bcher-kva.example" },
+	{ "mx.example.org:25", "mx.example.org" },
+	{ "mx:example.org:25", NULL },
 	{ "192.0.2.1:25", NULL },
 	{ "[2001:db8::1]:25", NULL },
 	{ "/run/dovecot/lmtp", NULL },
