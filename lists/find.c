@@ -52,11 +52,18 @@ static enum list_found
 try_name(struct search *s, const char *head, const char *middle,
     const char *name, enum list_match match)
 {
-	int n = snprintf(s->key, sizeof(s->key), "=%s%s%s", head, middle, name);
+	const char *const parts[] = { head, middle, name };
+	size_t i, len, n = 1;
 
-	if (n < 0 || (size_t)n >= sizeof(s->key))
-		return LIST_NONE;
-	return try_key(s, (size_t)n, match);
+	s->key[0] = '=';
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		len = strlen(parts[i]);
+		if (len >= sizeof(s->key) - n)
+			return LIST_NONE;
+		memcpy(s->key + n, parts[i], len);
+		n += len;
+	}
+	return try_key(s, n, match);
 }
 
 /* head.name, then head.parent of each parent. */

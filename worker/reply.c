@@ -90,14 +90,18 @@ void
 reply_part(struct session *s, int code, int more, const char *fmt, ...)
 {
 	char line[REPLY_OCTETS];
+	struct text t;
 	va_list ap;
-	int n;
+	size_t n;
 
-	n = snprintf(line, sizeof(line), "%d%c", code, more ? '-' : ' ');
+	text_start(&t, line, sizeof(line));
+	text_add_number(&t, code);
+	text_add(&t, more ? "-" : " ");
+	n = (size_t)(t.at - line);
 	va_start(ap, fmt);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+	n += (size_t)vsnprintf(t.at, sizeof(line) - n, fmt, ap);
 	va_end(ap);
-	put_line(s, line, (size_t)n);
+	put_line(s, line, n);
 }
 
 /* Which line of which list it was. */
