@@ -37,12 +37,12 @@ hop_lose(struct hop *h, const char *fmt, ...)
 
 /* One try, as send(2); events is what to wait for before the next one. */
 static ssize_t
-send_some(struct hop *h, const char *p, size_t len, short *events)
+send_some(struct hop *h, const char *p, size_t len, int flags, short *events)
 {
 	if (h->tls != NULL)
 		return tls_io.write(h->tls, p, len, events);
 	*events = POLLOUT;
-	return send(h->fd, p, len, MSG_NOSIGNAL);
+	return send(h->fd, p, len, MSG_NOSIGNAL | flags);
 }
 
 /* The same into the empty buffer, as recv(2). */
@@ -87,7 +87,7 @@ hop_quit(struct hop *h)
 	short events;
 
 	if (h->open && !h->failed && !h->in_data)
-		send_some(h, "QUIT\r\n", 6, &events);
+		send_some(h, "QUIT\r\n", 6, 0, &events);
 	hop_close(h);
 }
 
@@ -162,15 +162,16 @@ hop_patience(const struct hop *h, int64_t ms)
 	return at < h->until_ms ? at : h->until_ms;
 }
 
+/* flags MSG_MORE: more follows at once, and may go in the same segment. */
 static void
-send_all(struct hop *h, const char *p, size_t len)
+send_all(struct hop *h, const char *p, size_t len, int flags)
 {
 	int64_t deadline = hop_patience(h, HOP_COMMAND_MS);
 	short events;
 	ssize_t n;
 
 	while (len > 0 && !h->failed) {
-		n = send_some(h, p, len, &events);
+		n = send_some(h, p, len, flags, &events);
 		if (n > 0) {
 			p += n;
 			len -= (size_t)n;
@@ -186,17 +187,19 @@ void
 hop_flush(struct hop *h)
 {
 	if (h->out_len > 0)
-		send_all(h, h->out, h->out_len);
+		send_all(h, h->out, h->out_len, 0);
 	h->out_len = 0;
 }
 
 void
 hop_put(struct hop *h, const char *p, size_t len)
 {
-	if (h->out_len + len > sizeof(h->out))
-		hop_flush(h);
+	if (h->out_len + len > sizeof(h->out)) {
+		send_all(h, h->out, h->out_len, MSG_MORE);
+		h->out_len = 0;
+	}
 	if (len > sizeof(h->out)) {
-		send_all(h, p, len);
+		send_all(h, p, len, MSG_MORE);
 		return;
 	}
 	memcpy(h->out + h->out_len, p, len);
