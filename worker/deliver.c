@@ -41,6 +41,7 @@ deliver_begin(struct delivery *d, const struct route *route)
 	if (d->ops != NULL && !deliver_same(d, route))
 		deliver_close(d);
 	d->ops = route->scheme == ACT_MAILDIR ? &deliver_maildir :
+	    route->scheme == ACT_LMTP	      ? &deliver_lmtp :
 						&deliver_smtp;
 	d->route = *route;
 }
@@ -92,10 +93,24 @@ write_piece(void *arg, const char *p, size_t len)
 	return d->ops->write(d, p, len);
 }
 
+static void
+answer_spool(const struct spool *spool, struct hop_answer *answer)
+{
+	answer_is(answer, HOP_TROUBLE, 452, "4.3.1",
+	    "no room for the message, try again later");
+	snprintf(answer->log, sizeof(answer->log), "spool: %s",
+	    strerror(spool->error));
+}
+
 void
 deliver_message(struct delivery *d, const char *trace, size_t trace_len,
     struct spool *spool, int64_t len, struct hop_answer *answer)
 {
+	if (d->ops->look != NULL && !d->ops->look(d, spool, len, answer)) {
+		if (spool->error != 0)
+			answer_spool(spool, answer);
+		return;
+	}
 	d->ops->data(d, answer);
 	if (answer->result != HOP_OK)
 		return;
@@ -104,10 +119,7 @@ deliver_message(struct delivery *d, const char *trace, size_t trace_len,
 	if (spool->error != 0) {
 		/* Half a message: only losing the connection undoes it. */
 		d->ops->close(d);
-		answer_is(answer, HOP_TROUBLE, 452, "4.3.1",
-		    "no room for the message, try again later");
-		snprintf(answer->log, sizeof(answer->log), "spool: %s",
-		    strerror(spool->error));
+		answer_spool(spool, answer);
 		return;
 	}
 	d->waiting->deaf = true;

@@ -57,6 +57,7 @@ enum hop_result {
 	HOP_OK,
 	HOP_REFUSED, /* a 4xx or 5xx that the client may be told */
 	HOP_TROUBLE, /* 451 to the client; log tells why */
+	HOP_MIXED,   /* 451, and some recipients have the message */
 	HOP_DOUBTFUL /* 451, and the next hop may have the message */
 };
 
@@ -83,7 +84,7 @@ struct delivery {
 	struct hop *hop;     /* the worker's connection to a next hop */
 	struct where where;  /* how next hops are found */
 	struct route route;  /* of the first recipient */
-	void *state;	     /* Maildirs only; NULL: there is none */
+	void *state;	     /* of Maildirs and LMTP; NULL: there is none */
 	int64_t deadline_ms; /* of the session; past the dot there is none */
 };
 
@@ -96,6 +97,12 @@ struct deliver_ops {
 	 */
 	void (*recipient)(struct delivery *, const struct route *,
 	    const char *rcpt, const char *params, struct hop_answer *);
+	/*
+	 * The message is complete: look at it before it goes. False: there is
+	 * an answer already, or the spool has an error. NULL: no need.
+	 */
+	bool (*look)(struct delivery *, struct spool *, int64_t len,
+	    struct hop_answer *);
 	/* All recipients are in: be ready for the message. */
 	void (*data)(struct delivery *, struct hop_answer *);
 	/* Octets as they came over the wire, dots stuffed. -1: give up. */
@@ -108,7 +115,7 @@ struct deliver_ops {
 	void (*close)(struct delivery *);
 };
 
-extern const struct deliver_ops deliver_smtp, deliver_maildir;
+extern const struct deliver_ops deliver_smtp, deliver_lmtp, deliver_maildir;
 
 /*
  * Choose the next hop of this transaction by the first recipient's route. A

@@ -17,10 +17,8 @@
 /* ------------------------------------------------------------- its answers */
 
 void
-hop_pass_on(struct hop *h, struct hop_answer *a, const char *what)
+hop_judge(const struct hop_reply *r, struct hop_answer *a, const char *what)
 {
-	struct hop_reply *r = &h->reply;
-
 	if (r->code / 100 == 2) {
 		answer_is(a, HOP_OK, 250, "2.0.0", r->text);
 	} else if (r->code / 100 == 3 || r->code == 421 ||
@@ -34,6 +32,14 @@ hop_pass_on(struct hop *h, struct hop_answer *a, const char *what)
 	if (r->status[0] != '\0' && a->result != HOP_TROUBLE)
 		snprintf(a->status, sizeof(a->status), "%s", r->status);
 	a->hop_code = r->code;
+}
+
+void
+hop_pass_on(struct hop *h, struct hop_answer *a, const char *what)
+{
+	const struct hop_reply *r = &h->reply;
+
+	hop_judge(r, a, what);
 	h->refusals += r->code >= 400;
 	if (r->code == 421 || r->code / 100 == 3)
 		hop_lose(h, "%s: %d %s", what, r->code, r->text);

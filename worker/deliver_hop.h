@@ -27,9 +27,11 @@ bool hop_dot(struct hop *);
 void hop_done(struct hop *);
 
 /*
- * The hop's reply as the client may see it. 421, the 500 to 504 that complain
+ * A hop's reply as the client may see it. 421, the 500 to 504 that complain
  * about our commands and anything out of place are our trouble: 451.
  */
+void hop_judge(const struct hop_reply *, struct hop_answer *, const char *what);
+/* Of the last reply; one after which the hop leaves loses the connection. */
 void hop_pass_on(struct hop *, struct hop_answer *, const char *what);
 /* The connection was lost: 451; 4.7.5 for want of TLS. */
 void hop_answer_lost(const struct hop *, struct hop_answer *);

@@ -1,8 +1,9 @@
 /*
  * The beginning of a connection to a next hop: connecting, its greeting, and
- * what it says to EHLO.
+ * what it says to EHLO, or LHLO where it speaks LMTP (RFC 2033).
  */
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,16 +23,76 @@
 #include "worker/wait.h"
 
 #define CONNECT_MS 30000
+#define QUEUE_MS   50	 /* between two looks at a full queue */
 #define GREET_MS   60000 /* for its greeting and for EHLO */
+
+/*
+ * The address of its socket. A list is a file: a path that the settings do not
+ * name is not spoken to. False: there is none.
+ */
+static bool
+socket_address(const struct hop *h, struct sockaddr_un *sun)
+{
+	const struct strings *named = &h->set->lmtp_sockets;
+	size_t i;
+
+	memset(sun, 0, sizeof(*sun));
+	sun->sun_family = AF_UNIX;
+	for (i = 0; i < named->n; i++)
+		if (strcmp(named->item[i], h->at.text) == 0)
+			return strlcpy(sun->sun_path, h->at.text,
+				   sizeof(sun->sun_path)) <
+			    sizeof(sun->sun_path);
+	return false;
+}
+
+static socklen_t
+address(const struct hop *h, struct sockaddr_storage *ss)
+{
+	struct sockaddr_un sun;
+
+	if (h->at.addr.family != 0)
+		return addr_to_sockaddr(&h->at.addr, h->at.port, ss);
+	if (!socket_address(h, &sun))
+		return 0;
+	memcpy(ss, &sun, sizeof(sun));
+	return sizeof(sun);
+}
+
+/*
+ * A socket of this host whose queue is full says so at once, and nobody tells
+ * when there is room again: look now and then. 0, or -1 with errno.
+ */
+static int
+connect_or_queue(struct hop *h, const struct sockaddr_storage *ss,
+    socklen_t len, int64_t until)
+{
+	int64_t look;
+
+	while (connect(h->fd, (const struct sockaddr *)ss, len) == -1) {
+		if (errno != EAGAIN || clock_ms() >= until)
+			return -1;
+		look = clock_ms() + QUEUE_MS;
+		if (wait_for(h->waiting, WAIT_HOP, 0, look) == WAIT_HURRIED) {
+			errno = EINTR;
+			return -1;
+		}
+	}
+	return 0;
+}
 
 static void
 connect_to(struct hop *h)
 {
+	int64_t until = hop_patience(h, CONNECT_MS);
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(&h->at.addr, h->at.port, &ss);
-	socklen_t errlen = sizeof(int);
+	socklen_t len = address(h, &ss), errlen = sizeof(int);
 	int error = 0, on = 1;
 
+	if (len == 0) {
+		hop_lose(h, "connecting: the socket is not in lmtp_sockets");
+		return;
+	}
 	h->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    0);
 	if (h->fd == -1) {
@@ -40,14 +101,15 @@ connect_to(struct hop *h)
 	}
 	h->open = true;
 	wait_set(h->waiting, WAIT_HOP, h->fd);
-	setsockopt(h->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(h->fd, (struct sockaddr *)&ss, len) == 0)
+	if (ss.ss_family != AF_UNIX)
+		setsockopt(h->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect_or_queue(h, &ss, len, until) == 0)
 		return;
 	if (errno != EINPROGRESS) {
 		hop_lose(h, "connecting: %s", strerror(errno));
 		return;
 	}
-	if (hop_wait(h, POLLOUT, hop_patience(h, CONNECT_MS)) == -1)
+	if (hop_wait(h, POLLOUT, until) == -1)
 		return;
 	getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &errlen);
 	if (error != 0)
@@ -86,14 +148,17 @@ take_keyword(void *arg, const char *line)
 	}
 }
 
-/* Does its greeting, "220 NAME ...", bear our own name? */
+/*
+ * Does its greeting, "220 NAME ...", bear our own name? One that speaks LMTP is
+ * not us, and may well run on this host.
+ */
 static bool
 greets_as_us(const struct hop *h)
 {
 	size_t len = strlen(h->set->hostname);
 	const char *text = h->reply.text;
 
-	return strncasecmp(text, h->set->hostname, len) == 0 &&
+	return !h->at.lmtp && strncasecmp(text, h->set->hostname, len) == 0 &&
 	    (text[len] == '\0' || text[len] == ' ');
 }
 
@@ -112,20 +177,24 @@ hear_greeting(struct hop *h)
 static void
 say_hello(struct hop *h)
 {
+	const char *verb = h->at.lmtp ? "LHLO" : "EHLO";
+
 	h->keywords = h->attributes = 0;
 	h->size = 0;
-	hop_command(h, "EHLO %s", h->hello);
+	hop_command(h, "%s %s", verb, h->hello);
 	if (hop_read(h, GREET_MS, take_keyword) == -1)
 		return;
 	h->tls_failed = false; /* as far as there was TLS, it is good */
-	if (h->reply.code / 100 == 5) {
+	if (h->reply.code / 100 == 5 && !h->at.lmtp) {
 		h->keywords = h->attributes = 0;
 		hop_command(h, "HELO %s", h->hello);
 		if (hop_read(h, GREET_MS, NULL) == -1)
 			return;
 	}
 	if (h->reply.code / 100 != 2)
-		hop_lose(h, "EHLO: %d %s", h->reply.code, h->reply.text);
+		hop_lose(h, "%s: %d %s", verb, h->reply.code, h->reply.text);
+	if (h->at.lmtp)
+		h->keywords &= ~(unsigned)HOP_DSN; /* it reports to nobody */
 }
 
 /* What is said before it may be known who we are, in the clear. */

@@ -206,6 +206,7 @@ reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 		reply_soften(s, &code, status);
 	memset(&why, 0, sizeof(why));
 	why.code = a->result == HOP_REFUSED ? "hop-refused" :
+	    a->result == HOP_MIXED	    ? "hop-mixed" :
 	    a->result == HOP_DOUBTFUL	    ? s->delivery.ops->unsure :
 					      "hop-trouble";
 	if (a->hop_code == 0) {

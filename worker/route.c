@@ -16,7 +16,7 @@ route_argument(const struct route *r)
 	return strchr(r->text, ':') + 1;
 }
 
-/* Hosts that SMTP is spoken to: of mx one domain. */
+/* Hosts that SMTP or LMTP is spoken to: of mx one domain; or one socket. */
 static bool
 are_hosts(const struct list_entry *e)
 {
@@ -26,8 +26,10 @@ are_hosts(const struct list_entry *e)
 
 	for (n = 0; n == 0 || *rest != '\0'; n++) {
 		rest = list_target(&target, rest);
-		if (rest == NULL || target.port == 0)
+		if (rest == NULL)
 			return false;
+		if (target.port == 0)
+			return e->action == ACT_LMTP && n == 0 && *rest == '\0';
 	}
 	return n <= TARGETS_MOST &&
 	    (e->action != ACT_MX || (n == 1 && target.host[0] != '\0'));
@@ -45,6 +47,7 @@ take_argument(const struct list_entry *e, const struct mailbox *to,
 	switch (e->action) {
 	case ACT_SMTP:
 	case ACT_MX:
+	case ACT_LMTP:
 		return are_hosts(e) &&
 			strlcpy(r->text + n, e->argument, sizeof(r->text) - n) <
 			    sizeof(r->text) - n ?

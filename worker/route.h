@@ -13,7 +13,7 @@ struct mailbox;
 #define ROUTE_TEXT_MAX 600 /* of a Maildir: the path of its recipient */
 
 struct route {
-	enum list_action scheme;   /* ACT_SMTP, ACT_MX or ACT_MAILDIR */
+	enum list_action scheme;   /* ACT_SMTP, ACT_MX, ACT_LMTP, ACT_MAILDIR */
 	char text[ROUTE_TEXT_MAX]; /* for the log: "smtp:192.0.2.1:25" */
 	const char *trouble;	   /* why there is none, or NULL */
 	/*

@@ -186,7 +186,8 @@ static const struct {
 
 /* Sockets, and what is done with them that would be too much at large. */
 static int
-add_sockets(scmp_filter_ctx ctx, enum sandbox_for who)
+add_sockets(scmp_filter_ctx ctx, const struct settings *set,
+    enum sandbox_for who)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	size_t i;
@@ -195,10 +196,15 @@ add_sockets(scmp_filter_ctx ctx, enum sandbox_for who)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i])) != 0)
 			return -1;
-	/* UNIX datagrams are for the log; no other service is spoken to. */
+	/* UNIX datagrams are for the log, streams for LMTP. */
 	if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 		SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
 		SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM)) != 0)
+		return -1;
+	if (set->lmtp_sockets.n > 0 &&
+	    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+		SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM)) != 0)
 		return -1;
 	/* Flags may be set, but nobody named who is to get a signal. */
 	if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
@@ -213,7 +219,7 @@ add_sockets(scmp_filter_ctx ctx, enum sandbox_for who)
 }
 
 static int
-add_rules(scmp_filter_ctx ctx, enum sandbox_for who)
+add_rules(scmp_filter_ctx ctx, const struct settings *set, enum sandbox_for who)
 {
 	static const int mappers[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	size_t i;
@@ -222,7 +228,7 @@ add_rules(scmp_filter_ctx ctx, enum sandbox_for who)
 		if ((calls[i].who & who) != 0 &&
 		    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0) != 0)
 			return -1;
-	if (who != SANDBOX_KEYS && add_sockets(ctx, who) == -1)
+	if (who != SANDBOX_KEYS && add_sockets(ctx, set, who) == -1)
 		return -1;
 	/* Memory is never made executable. */
 	for (i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
@@ -254,14 +260,15 @@ keep_filter(struct sandbox *box, scmp_filter_ctx ctx)
 }
 
 static int
-build_filter(struct sandbox *box, enum sandbox_for who)
+build_filter(struct sandbox *box, const struct settings *set,
+    enum sandbox_for who)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = -1;
 
 	if (ctx == NULL)
 		return -1;
-	if (add_rules(ctx, who) == 0)
+	if (add_rules(ctx, set, who) == 0)
 		r = keep_filter(box, ctx);
 	seccomp_release(ctx);
 	return r;
@@ -288,7 +295,7 @@ sandbox_new(const struct settings *set, enum sandbox_for who, char *text,
 		snprintf(text, size, "Landlock: %s", strerror(errno));
 		goto fail;
 	}
-	if (build_filter(box, who) == -1) {
+	if (build_filter(box, set, who) == -1) {
 		snprintf(text, size, "seccomp: the filter cannot be built");
 		goto fail;
 	}

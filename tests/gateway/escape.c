@@ -137,6 +137,15 @@ netlink(const struct session *s)
 }
 
 static int
+unix_stream(const struct session *s)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)s;
+	return fd == -1 ? -1 : close(fd);
+}
+
+static int
 bind_port(const struct session *s)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -202,6 +211,7 @@ static const struct {
 	{ 't', trace_parent },
 	{ 'k', signal_parent },
 	{ 's', netlink },
+	{ 'o', unix_stream },
 	{ 'b', bind_port },
 	{ 'm', make_executable },
 	{ 'u', become_root },

@@ -11,8 +11,14 @@ is done as a good server does it.
 
 With tls, a server's context, it offers STARTTLS, which is a step too, as is
 "handshake" behind it; what is named "EHLO tls" is done in TLS only.
+
+A client that says LHLO is spoken LMTP to: behind the dot comes a reply for each
+accepted recipient, steps "end 1", "end 2" and so on, or "end " and an address,
+and "end" for all that are not named.
 """
 
+import os
+import re
 import socket
 import ssl
 import struct
@@ -43,7 +49,7 @@ class Hop:
     """The listener; a thread for each connection."""
 
     def __init__(self, *scripts, pipelining=True, keywords=(), port=0,
-                 tls=None, host="127.0.0.1"):
+                 tls=None, host="127.0.0.1", path=None):
         self.tls = tls
         self.names = []  # what clients have named in TLS (SNI)
         if tls is not None:
@@ -51,8 +57,14 @@ class Hop:
         self.play(*scripts, pipelining=pipelining, keywords=keywords)
         self.lock = threading.Lock()
         self.open = set()
-        self.listener = socket.create_server((host, port), backlog=64)
-        self.port = self.listener.getsockname()[1]
+        if path is None:
+            self.listener = socket.create_server((host, port), backlog=64)
+            self.port = self.listener.getsockname()[1]
+        else:  # a UNIX socket, for everybody
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            os.chmod(path, 0o777)
+            self.listener.listen(64)
         threading.Thread(target=self.accept, daemon=True).start()
 
     def play(self, *scripts, pipelining=True, keywords=()):
@@ -62,6 +74,7 @@ class Hop:
         self.lines = []  # (number of connection, what it said)
         self.taken = []  # messages that were told 250, as bytes
         self.unsure = []  # whole messages that were told anything else
+        self.given = []  # LMTP: (recipient, message) that were told 250
         self.connections = 0
         self.secure = {}  # number of connection: version and cipher
         self.ragged = 0  # connections in TLS that were not ended in TLS
@@ -107,8 +120,11 @@ class Connection:
         self.buffer = b""
         self.rcpts = 0
         self.last = ""  # the line that was sent last
+        self.lmtp = False
+        self.accepted = []  # recipients of this transaction
         sock.settimeout(30)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def in_tls(self):
         return self.number in self.hop.secure
@@ -121,7 +137,7 @@ class Connection:
         for step in steps:
             if step in script:
                 return script[step]
-        if steps[-1] == "EHLO":
+        if steps[-1] in ("EHLO", "LHLO"):
             words = ("hop.example", *self.hop.keywords, "8BITMIME")
             if self.hop.tls is not None and not self.in_tls():
                 words += ("STARTTLS",)
@@ -183,12 +199,25 @@ class Connection:
             self.fill()
         text, self.buffer = self.buffer.split(b"\r\n.\r\n", 1)
         # A client that heard 250 may look at once: note it before it is said.
-        held = self.action("end")
+        if not self.lmtp:
+            good = self.is_good("end")
+            (self.hop.taken if good else self.hop.unsure).append(text + b"\r\n")
+            self.do("end")
+            return
+        for i, rcpt in enumerate(self.accepted):
+            steps = (f"end {i + 1}", f"end {rcpt}", "end")
+            if self.is_good(*steps):
+                self.hop.given.append((rcpt, text + b"\r\n"))
+            self.do(*steps)
+
+    def is_good(self, *steps):
+        """Is it a 250 that will be said?"""
+        held = self.action(*steps)
         things = held if isinstance(held, (tuple, list)) else (held,)
-        words = [thing for thing in things if isinstance(thing, str)]
-        good = words[:1] and words[0].startswith("250 ")
-        (self.hop.taken if good else self.hop.unsure).append(text + b"\r\n")
-        self.do("end")
+        words = [thing if isinstance(thing, bytes) else thing.encode() + b"\r\n"
+                 for thing in things if isinstance(thing, (str, bytes))]
+        said = b"".join(words)
+        return said.startswith(b"250 ") and b"\r\n" in said
 
     def shake(self):
         self.do("handshake")
@@ -210,9 +239,14 @@ class Connection:
                 text = self.line()
                 self.hop.lines.append((self.number, text))
                 verb = text.split(" ")[0].split(":")[0].upper()
+                self.lmtp |= verb == "LHLO"
+                if verb in ("MAIL", "RSET"):
+                    self.accepted = []
                 if verb == "RCPT":
                     self.rcpts += 1
                 self.do(f"{verb} {self.rcpts}", verb)
+                if verb == "RCPT" and self.last.startswith("25"):
+                    self.accepted.append(re.search("<(.*)>", text).group(1))
                 if verb == "DATA" and self.last.startswith("354"):
                     self.message()
                 if verb == "STARTTLS" and self.last.startswith("220"):

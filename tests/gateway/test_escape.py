@@ -34,6 +34,7 @@ SECCOMP = {
     "t": "trace the master",
     "k": "signal the master",
     "s": "open a netlink socket",
+    "o": "open a UNIX stream without lmtp_sockets",
     "b": "bind a port",
     "m": "make memory executable",
     "u": "become root",
@@ -62,6 +63,7 @@ def escape(request):
         g.binary = binary
         (g.mail / "link").symlink_to("/etc/passwd")
         g.sections = ["workers { min = 2  max = 8  spare = 2 }"]
+        g.settings["lmtp_sockets"] = "{}"
         g.write_conf()
         g.compile()
         if request.param == "user" and root:
@@ -121,6 +123,12 @@ def test_files_out_of_reach(escape, name):
 def test_calls_that_end_the_worker(escape, name):
     wall(escape, "seccomp")
     killed(escape, name, SIGSYS)
+
+
+def test_sockets_of_lmtp_are_opened_where_there_are_any(gateway):
+    gateway.binary = BUILD / "tests" / "lictord-escape"
+    gateway.start(lmtp_sockets='{"/run/dovecot/lmtp"}')
+    assert attempt(gateway, "o") == "allowed"
 
 
 def test_the_channel_to_the_keys_is_cut(gateway):

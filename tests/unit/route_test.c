@@ -22,6 +22,8 @@ static const char source[] = "a.example smtp:192.0.2.1\n"
 			     "l.example smtp:a.test\n"
 			     "m.example maildir:/m/%{domain}/x-%{local}/y\n"
 			     "n.example maildir:/m/%{local}%{local}%{local}\n"
+			     "q.example lmtp:/run/l\n"
+			     "r.example lmtp:192.0.2.1:24,a.test:24\n"
 			     "* smtp:192.0.2.9:25\n";
 
 static const struct {
@@ -44,6 +46,8 @@ static const struct {
 	{ "x@[192.0.2.1]", ACT_SMTP, "smtp:192.0.2.9:25" },
 	{ "x@h.example", ACT_SMTP, "smtp:a.test:25,b.test:25|c.test:26" },
 	{ "x@k.example", ACT_MX, "mx:a.test:25" },
+	{ "x@q.example", ACT_LMTP, "lmtp:/run/l" },
+	{ "x@r.example", ACT_LMTP, "lmtp:192.0.2.1:24,a.test:24" },
 	{ "Joe+x@M.example", ACT_MAILDIR, "maildir:/m/m.example/x-joe/y" },
 };
 
@@ -322,7 +326,8 @@ test_hops(void **state)
 	    "192.0.2.9:25 192.0.2.6:65535 192.0.2.1:25 192.0.2.1:2525 "
 	    "[2001:db8::1]:25 [2001:db8::1]:2525 192.0.2.7:25 "
 	    "a.test:25,b.test:25|c.test:26 c.test:26|b.test:25,a.test:25 "
-	    "a.test:25,b.test:25 mx:a.test:25 a.test:25 maildir");
+	    "a.test:25,b.test:25 mx:a.test:25 a.test:25 lmtp:/run/l "
+	    "lmtp:192.0.2.1:24 lmtp:a.test:24 maildir");
 	check_hops(f,
 	    "a.example lmtp:/run/lmtp\nb.example lmtp:a.test:24|b.test:24\n"
 	    "c.example lmtp:b.test:24\nd.example smtp:b.test:24\n",
