@@ -13,6 +13,7 @@
 #include "daemon/pool_policy.h"
 #include "daemon/pool_state.h"
 #include "worker/clients.h"
+#include "worker/delivered.h"
 #include "worker/hop_share.h"
 #include "worker/log.h"
 #include "worker/slot.h"
@@ -250,6 +251,7 @@ pool_bury(struct pool *p, unsigned i, int status)
 	if (badly) {
 		log_death(slot, p->book->children[i].pid, status);
 		count_death(p, slot);
+		delivered_take_back(p->board.clients, p->book->children[i].pid);
 	}
 	clients_set_busy(p->board.clients, i);
 	if (slot->held != 0)

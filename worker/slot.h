@@ -120,6 +120,18 @@ struct hop_note {
  */
 #define RATE_TIME_BITS 44
 
+/*
+ * Who has a message that others are still to get, see worker/delivered.c:
+ * buckets of two cache lines.
+ */
+#define DELIVERED_BUCKETS 1024
+#define DELIVERED_BUCKET  8
+
+struct delivered_entry {
+	_Atomic uint64_t word; /* a part of the hash, and when; 0: free */
+	_Atomic uint64_t who;  /* the rest of it */
+};
+
 struct clients {
 	uint64_t secret[2];
 	_Atomic uint64_t idle[SLOTS_MAX / 64]; /* a bit an idle worker */
@@ -129,6 +141,9 @@ struct clients {
 	    64) _Atomic uint64_t rates[CLIENT_BUCKETS][CLIENT_BUCKET_WORDS];
 	struct zone_load zones[ZONE_ENTRIES];
 	struct hop_note hops[HOP_NOTES];
+	_Atomic uint32_t ndelivered; /* entries that are no claims */
+	_Alignas(64) struct delivered_entry
+	    delivered[DELIVERED_BUCKETS][DELIVERED_BUCKET];
 };
 
 /* Where slot number i lies in the mapping of all slots. */
