@@ -5,9 +5,9 @@ said), "greeting", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "end", "RSET", also
 "RCPT 2" for the second RCPT of a connection, and "body" for the middle of a
 message, after 1 KiB of it. A value is what is done then, one thing or a tuple
 of things: a str is a line to send, bytes are sent as they are, a number is a
-time to sleep, CLOSE and RESET end the connection, SILENT says nothing ever
-more, HEAR waits until the client says something. What the script does not name
-is done as a good server does it.
+time to sleep, a function is called, CLOSE and RESET end the connection, SILENT
+says nothing ever more, HEAR waits until the client says something. What the
+script does not name is done as a good server does it.
 
 With tls, a server's context, it offers STARTTLS, which is a step too, as is
 "handshake" behind it; what is named "EHLO tls" is done in TLS only.
@@ -160,6 +160,8 @@ class Connection:
                 self.sock.sendall(thing)
             elif isinstance(thing, (int, float)):
                 time.sleep(thing)
+            elif callable(thing):
+                thing()
             elif thing is RESET:
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                      struct.pack("ii", 1, 0))

@@ -11,22 +11,7 @@ import pytest
 
 from conftest import Gateway, wait_gone, wait_until
 from hop import CLOSE, SILENT, Hop
-
-MESSAGE = b"Subject: lmtp\r\n\r\n" + b"0123456789abcdef" * 4 + b"\r\n"
-NAMES = ("alice", "bob", "carol")
-TROUBLE = "451 4.3.0 "
-MIXED = "451 4.2.0 not all recipients have the message"
-
-
-def addresses(n):
-    return [f"{name}@example.org" for name in NAMES[:n]]
-
-
-def serve(gateway, where, **settings):
-    gateway.write_lists(recipients="@example.org\n",
-                        routes=f"* lmtp:{where}\n")
-    return gateway.start("workers { min = 1 max = 4 spare = 1 }", **settings)
-
+from lmtp import MESSAGE, MIXED, TROUBLE, addresses, fresh, send, serve, told
 
 @pytest.fixture
 def hop():
@@ -46,6 +31,7 @@ def hop():
 def shared(request):
     """One gateway and one hop for a whole table."""
     g = Gateway()
+    g.keep = True  # connections, from one session to the next
     path = g.dir / "lmtp.sock" if request.param == "unix" else None
     hop = Hop(path=path)
     try:
@@ -58,15 +44,6 @@ def shared(request):
         g.kill()
         hop.close()
         shutil.rmtree(g.dir, ignore_errors=True)
-
-
-def body(message):
-    """What the hop took, without what the gateway has put before it."""
-    return message[message.index(b"Subject: "):]
-
-
-def send(c, to, data=MESSAGE, sender="s@client.example"):
-    return c.message(data, sender=sender, to=to)
 
 
 # ------------------------------------------------------------ every outcome
@@ -101,11 +78,6 @@ OUTCOMES = [said for n in (1, 2, 3)
             for said in itertools.product(SAYS, repeat=n)]
 
 
-def fresh(number):
-    """Every transaction has a message of its own."""
-    return MESSAGE.replace(b"lmtp", b"lmtp %d" % number)
-
-
 @pytest.mark.parametrize("n", (1, 2, 3))
 def test_every_outcome(shared, n):
     gateway, hop = shared
@@ -113,15 +85,25 @@ def test_every_outcome(shared, n):
         if len(said) != n:
             continue
         hop.play({f"end {i + 1}": s for i, s in enumerate(said)})
-        told, reason, took = expected(said)
+        reply, reason, took = expected(said)
         before = len(gateway.log())
         with gateway.connect(timeout=10) as c:
-            reply = send(c.helo(), addresses(n), fresh(number))
+            heard = send(c.helo(), addresses(n), fresh(number))
             assert c.say("NOOP").startswith("250")
-        assert reply.startswith(told), (said, reply)
-        given = [r for r, m in hop.given if body(m) == fresh(number)]
-        assert given == [addresses(n)[i] for i in took], said
+        assert heard.startswith(reply), (said, heard)
+        given = [addresses(n)[i] for i in took]
+        assert told(hop, fresh(number)) == given, said
         check_log(gateway.log()[before:], reason, said, took)
+        again(gateway, hop, n, fresh(number),
+              [] if len(given) == n else given)
+
+
+def again(gateway, hop, n, data, have):
+    """The client comes again, and the hop has nothing against it any more."""
+    hop.play()
+    with gateway.connect(timeout=10) as c:
+        assert send(c.helo(), addresses(n), data).startswith("250 2.0.0 ")
+    assert told(hop, data) == [a for a in addresses(n) if a not in have]
 
 
 def check_log(log, reason, said, took):
@@ -197,7 +179,7 @@ def test_the_first_has_it_and_then_nonsense(gateway, hop, end):
     assert gateway.events("hop", to="<bob@example.org>", took="unknown")
 
 
-@pytest.mark.parametrize("script,told,words", [
+@pytest.mark.parametrize("script,start,words", [
     ({"LHLO": "500 5.5.1 what"}, TROUBLE, "LHLO: 500"),
     ({"LHLO": CLOSE}, TROUBLE, "closed the connection"),
     ({"greeting": "220 gw.example.org LMTP"}, "250 2.0.0 ", ""),
@@ -205,7 +187,7 @@ def test_the_first_has_it_and_then_nonsense(gateway, hop, end):
     ({"DATA": "452 4.3.1 later"}, "452 4.3.1 later", "hop-refused"),
     ({"body": CLOSE}, TROUBLE, "next_hop="),
 ], ids=["lhlo-500", "lhlo-closed", "our-name", "rcpt", "data", "body"])
-def test_before_the_dot(gateway, hop, script, told, words):
+def test_before_the_dot(gateway, hop, script, start, words):
     h = hop(script)
     serve(gateway, f"127.0.0.1:{h.port}")
     big = MESSAGE + (b"x" * 70 + b"\r\n") * 4000
@@ -217,14 +199,14 @@ def test_before_the_dot(gateway, hop, script, told, words):
             assert c.say("DATA").startswith("354")
             c.send(big + b".\r\n")
             replies.append(c.reply())
-        assert [r for r in replies if r.startswith(told)], replies
+        assert [r for r in replies if r.startswith(start)], replies
     assert words in gateway.log()
     assert not h.said("EHLO") and not h.said("HELO")
 
 
 def test_what_it_is_told_of_the_message(gateway, hop):
-    """SIZE and BODY, nothing of DSN."""
-    h = hop(keywords=("SIZE 1000000", "DSN"))
+    """SIZE, BODY and SMTPUTF8, nothing of DSN."""
+    h = hop(keywords=("SIZE 1000000", "SMTPUTF8", "DSN"))
     serve(gateway, f"127.0.0.1:{h.port}")
     with gateway.connect() as c:
         c.helo()
@@ -235,7 +217,12 @@ def test_what_it_is_told_of_the_message(gateway, hop):
                               "BODY=8BITMIME"]
     with gateway.connect() as c:
         assert c.reply().startswith("220")
-        assert "DSN" not in c.say("EHLO client.example")
+        words = c.say("EHLO client.example")
+        assert "SMTPUTF8" in words and "DSN" not in words
+        assert c.say("MAIL FROM:<\u00e4@client.example> SMTPUTF8"
+                     ).startswith("250")
+        assert c.say("RCPT TO:<alice@example.org>").startswith("250")
+    assert h.said("MAIL")[-1].endswith(" SMTPUTF8")
 
 
 # ------------------------------------------------------------------- sockets
@@ -244,7 +231,11 @@ def test_what_it_is_told_of_the_message(gateway, hop):
 def test_a_socket_that_the_settings_do_not_name(gateway, hop):
     path = gateway.dir / "lmtp.sock"
     h = hop(path=path)
-    serve(gateway, path, lmtp_sockets='{"/run/dovecot/lmtp"}')
+    gateway.write_lists(routes=f"* lmtp:{path}\n")
+    gateway.settings["lmtp_sockets"] = '{"/run/dovecot/lmtp"}'
+    gateway.write_conf()
+    gateway.compile("-f")  # against the guard
+    gateway.start(compile=False)
     with gateway.connect() as c:
         c.helo()
         assert c.say("MAIL FROM:<s@client.example>").startswith("250")
