@@ -428,7 +428,10 @@ void
 session_run(struct session *s, struct generation *lists)
 {
 	s->peer.lists = lists;
-	if (greet_client(s, s->slot->held_count)) {
+	if (!greet_client(s, s->slot->held_count)) {
+		turn_refused(&s->turn);
+	} else {
+		turn_greeted(&s->turn);
 		atomic_store(&s->slot->phase, SLOT_COMMAND);
 		converse(s);
 		session_reset(s);

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,15 @@ signal_parent(const struct session *s)
 }
 
 static int
+schedule_parent(const struct session *s)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	(void)s;
+	return sched_setscheduler(getppid(), SCHED_BATCH, &none);
+}
+
+static int
 netlink(const struct session *s)
 {
 	(void)s;
@@ -210,6 +220,7 @@ static const struct {
 	{ 'x', run_shell },
 	{ 't', trace_parent },
 	{ 'k', signal_parent },
+	{ 'o', schedule_parent },
 	{ 's', netlink },
 	{ 'o', unix_stream },
 	{ 'b', bind_port },
