@@ -15,6 +15,7 @@
 #include "worker/text.h"
 
 #define REPLY_OCTETS 512 /* RFC 5321, section 4.5.3.1.5, with its CRLF */
+#define WORDS_MAX    400 /* of a refusal: there is room for the rest */
 
 /* What a permanent code becomes for the first week in service. */
 static const struct {
@@ -54,36 +55,53 @@ put_line(struct session *s, char line[REPLY_OCTETS], size_t len)
 	    session_deadline(s, s->set->timeouts.command_secs));
 }
 
+/* Begin a reply: the code and the status, as setting soft has them. */
 static void
-reply_args(struct session *s, int code, const char *status, const char *fmt,
-    va_list ap)
+begin_line(struct session *s, struct text *t, char line[REPLY_OCTETS], int code,
+    const char *status)
 {
-	char line[REPLY_OCTETS], soft_status[12];
-	struct text t;
-	size_t n;
+	char soft_status[12];
 
 	if (code >= 500)
 		s->errors++;
 	strlcpy(soft_status, status != NULL ? status : "", sizeof(soft_status));
 	reply_soften(s, &code, soft_status);
-	text_start(&t, line, sizeof(line));
-	text_add_number(&t, code);
-	text_add(&t, " ");
-	text_add(&t, soft_status);
-	text_add(&t, soft_status[0] != '\0' ? " " : "");
-	n = (size_t)(t.at - line);
-	n += (size_t)vsnprintf(t.at, sizeof(line) - n, fmt, ap);
-	put_line(s, line, n);
+	text_start(t, line, REPLY_OCTETS);
+	text_add_number(t, code);
+	text_add(t, " ");
+	text_add(t, soft_status);
+	text_add(t, soft_status[0] != '\0' ? " " : "");
 }
 
 void
 reply(struct session *s, int code, const char *status, const char *fmt, ...)
 {
+	char line[REPLY_OCTETS];
+	struct text t;
 	va_list ap;
+	size_t n;
 
+	begin_line(s, &t, line, code, status);
+	n = (size_t)(t.at - line);
 	va_start(ap, fmt);
-	reply_args(s, code, status, fmt, ap);
+	n += (size_t)vsnprintf(t.at, sizeof(line) - n, fmt, ap);
 	va_end(ap);
+	put_line(s, line, n);
+}
+
+/* A refusal's words, and what its log line can be found by. */
+static void
+reply_why(struct session *s, const struct reason *why)
+{
+	char line[REPLY_OCTETS], words[WORDS_MAX + 1];
+	struct text t;
+
+	strlcpy(words, why->text, sizeof(words));
+	begin_line(s, &t, line, why->reply, why->status);
+	text_add(&t, words);
+	text_add(&t, "; ref ");
+	text_add(&t, s->ref);
+	put_line(s, line, (size_t)(t.at - line));
 }
 
 void
@@ -168,7 +186,7 @@ reply_refuse(struct session *s, const char *test, const struct reason *why,
 	struct logline l;
 	int code = why->reply;
 
-	reply(s, why->reply, why->status, "%.400s; ref %s", why->text, s->ref);
+	reply_why(s, why);
 	s->refusals++;
 	s->refused++;
 	s->slot->refusals++;
