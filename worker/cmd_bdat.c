@@ -7,6 +7,7 @@
  */
 #include "worker/args.h"
 #include "worker/command.h"
+#include "worker/message.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"

@@ -63,9 +63,4 @@ bool address_is_allowed(struct session *, const struct mailbox *);
  */
 bool bdat_skip(struct session *, const char *arg, const char *end);
 
-/* Is what is there of a message good so far? If not, it has been refused. */
-bool message_acceptable(struct session *);
-/* The message is complete: refuse it or hand it over, and forget it. */
-void message_end(struct session *);
-
 #endif

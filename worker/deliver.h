@@ -105,6 +105,11 @@ struct deliver_ops {
 	    struct hop_answer *);
 	/* All recipients are in: be ready for the message. */
 	void (*data)(struct delivery *, struct hop_answer *);
+	/*
+	 * May the message come while the client still sends it? NULL: never.
+	 * Abort must then undo what was written of it.
+	 */
+	bool (*may_stream)(const struct delivery *);
 	/* Octets as they came over the wire, dots stuffed. -1: give up. */
 	int (*write)(struct delivery *, const char *, size_t);
 	/* The message is complete. HOP_OK: the next hop has it, safely. */

@@ -444,6 +444,8 @@ hop_abort(struct delivery *d)
 {
 	struct hop *h = d->hop;
 
+	if (h->open && h->in_data)
+		hop_close(h); /* only that undoes half a message */
 	if (!h->open || !h->mail_sent)
 		return;
 	h->mail_sent = false;

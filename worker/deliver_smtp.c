@@ -4,6 +4,7 @@
  * the message was taken (RFC 1047): the client is told to try again.
  */
 #include "worker/deliver_hop.h"
+#include "worker/hop_share.h"
 
 static void
 smtp_end(struct delivery *d, struct hop_answer *a)
@@ -21,11 +22,22 @@ smtp_end(struct delivery *d, struct hop_answer *a)
 	hop_done(h);
 }
 
+/*
+ * A client that is slow with a large message holds the connection that long:
+ * not while others wait for one.
+ */
+static bool
+smtp_may_stream(const struct delivery *d)
+{
+	return !hop_is_wanted(d->hop);
+}
+
 const struct deliver_ops deliver_smtp = {
 	.name = "smtp",
 	.unsure = "doubtful",
 	.recipient = hop_recipient,
 	.data = hop_data,
+	.may_stream = smtp_may_stream,
 	.write = hop_write,
 	.end = smtp_end,
 	.abort = hop_abort,

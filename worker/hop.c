@@ -21,6 +21,7 @@
 #define AGE_MS	      300000 /* a connection is given up then */
 #define REFUSALS_MOST 5	     /* replies 4xx and 5xx in one that is kept */
 #define LOOK_MS	      250    /* after one that is kept */
+#define STALE_MS      10000  /* what is gathered of a message goes out */
 
 void
 hop_lose(struct hop *h, const char *fmt, ...)
@@ -170,6 +171,7 @@ send_all(struct hop *h, const char *p, size_t len, int flags)
 	short events;
 	ssize_t n;
 
+	h->sent_ms = clock_ms();
 	while (len > 0 && !h->failed) {
 		n = send_some(h, p, len, flags, &events);
 		if (n > 0) {
@@ -204,6 +206,9 @@ hop_put(struct hop *h, const char *p, size_t len)
 	}
 	memcpy(h->out + h->out_len, p, len);
 	h->out_len += len;
+	/* A slow client's message must not look like a dead connection. */
+	if (h->in_data && clock_ms() - h->sent_ms > STALE_MS)
+		hop_flush(h);
 }
 
 void

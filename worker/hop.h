@@ -75,6 +75,7 @@ struct hop {
 	int forwarded;	/* XFORWARD commands before its MAIL */
 
 	size_t in_start, in_end, out_len;
+	int64_t sent_ms; /* when something was sent last */
 	struct hop_reply reply;
 	char in[4096];
 	char out[16384];

@@ -8,7 +8,7 @@
 #include "worker/intake.h"
 #include "worker/session.h"
 #include "worker/settings.h"
-#include "worker/spool.h"
+#include "worker/stream.h"
 #include "worker/wait.h"
 
 #define PIECE 8192
@@ -29,12 +29,6 @@ normalises(const struct session *s, bool chunked)
 	return false;
 }
 
-static void
-put(void *spool, const char *p, size_t len)
-{
-	spool_add(spool, p, len);
-}
-
 void
 intake_start(struct session *s, bool chunked)
 {
@@ -49,7 +43,8 @@ intake_start(struct session *s, bool chunked)
 	in->wire.in_header = false; /* it is asked for the end alone */
 	data_mend_start(&in->mend, !chunked);
 	data_start(&s->scan);
-	authres_start(&in->authres, s->set->hostname, put, s->spool);
+	stream_start(s);
+	authres_start(&in->authres, s->set->hostname, stream_put, s);
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "worker/maildom.h"
 #include "worker/peer.h"
 #include "worker/settings.h"
+#include "worker/stream.h"
 #include "worker/turn.h"
 #include "worker/wait.h"
 
@@ -104,6 +105,7 @@ struct session {
 	struct dnsbl dnsbl; /* its first members are the worker's */
 	struct data_scan scan;
 	struct intake intake;
+	struct stream stream;
 };
 
 /*

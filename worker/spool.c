@@ -107,6 +107,12 @@ spool_add(struct spool *s, const char *p, size_t len)
 	}
 }
 
+bool
+spool_is_full(const struct spool *s, size_t len)
+{
+	return s->file_len > 0 || s->memory_len + len > SPOOL_MEMORY;
+}
+
 int
 spool_each(struct spool *s, int64_t len,
     int (*write)(void *, const char *, size_t), void *arg)

@@ -6,6 +6,7 @@
 #ifndef LICTOR_SPOOL_H
 #define LICTOR_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ void spool_close(struct spool *);
 void spool_reset(struct spool *);
 /* Trouble is kept in error, and what comes later is dropped. */
 void spool_add(struct spool *, const char *, size_t);
+
+/* Would so many octets more go beyond its memory? */
+bool spool_is_full(const struct spool *, size_t len);
 
 /*
  * The message is complete and len octets long: call write for one piece after

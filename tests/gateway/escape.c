@@ -220,7 +220,7 @@ static const struct {
 	{ 'x', run_shell },
 	{ 't', trace_parent },
 	{ 'k', signal_parent },
-	{ 'o', schedule_parent },
+	{ 'e', schedule_parent },
 	{ 's', netlink },
 	{ 'o', unix_stream },
 	{ 'b', bind_port },

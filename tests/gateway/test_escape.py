@@ -33,7 +33,7 @@ SECCOMP = {
     "x": "run a shell",
     "t": "trace the master",
     "k": "signal the master",
-    "o": "have the master scheduled otherwise",
+    "e": "have the master scheduled otherwise",
     "s": "open a netlink socket",
     "o": "open a UNIX stream without lmtp_sockets",
     "b": "bind a port",
