@@ -201,7 +201,7 @@ class Gateway:
             # and nobody else comes by.
             hops = {("mx:" if scheme == "mx" else "") + hop
                     for scheme, text in re.findall(
-                        r"\b(smtp|mx|lmtp):(\S+)",
+                        r"(?m)^[^#\n]*\s(smtp|mx|lmtp):(\S+)",
                         (self.source / "routes").read_text())
                     for hop in re.split("[,|]", text)}
             sections += [f'next_hop "{hop}" {{ keep_secs = 0 probe_secs = 0 }}'

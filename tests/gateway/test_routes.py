@@ -1,6 +1,10 @@
 """Routes that lead to names, to several hosts and to the MX of a domain."""
 
 import contextlib
+import os
+import shlex
+import signal
+import subprocess
 import time
 
 import pytest
@@ -486,3 +490,32 @@ def test_a_path_that_is_too_long(gateway, dns):
     assert rcpt(gateway, f"x@{domain}").startswith("451 4.3.5")
     assert "too long or empty a name" in gateway.log()[before:]
     assert list(gateway.mail.iterdir()) == []
+
+
+# ---- the hosts file
+
+def test_the_hosts_file_is_read_at_a_reload(gateway, hops, dns, tmp_path):
+    """In a mount namespace of its own, the gateway has a hosts file of ours."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"{FIRST} hop.example\n")
+    shell = 'mount --bind "$1" /etc/hosts && shift && exec "$@"'
+    prefix = ["unshare", "-m", "sh", "-c", shell, "sh", str(hosts)]
+    if os.geteuid() != 0 or subprocess.run(
+            [*prefix, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace to be had")
+    wrapped = tmp_path / "lictord"
+    wrapped.write_text("#!/bin/sh\nexec " + " ".join(
+        shlex.quote(str(word)) for word in (*prefix, gateway.binary)) +
+        ' "$@"\n')
+    wrapped.chmod(0o755)
+    gateway.binary = wrapped
+    dns.say("hop.example", address(THIRD))
+    serve(gateway, f"smtp:hop.example:{hops.port}", dns.address)
+    deliver(gateway)
+    hosts.write_text(f"{DEAD} hop.example\n{SECOND} other HOP.example\n")
+    before = len(gateway.events("reload"))
+    gateway.signal(signal.SIGHUP)
+    gateway.wait_for_more("reload", before)
+    wait_until(lambda: deliver(gateway) or len(hops[SECOND].taken) > 0,
+               what="a worker of after the reload")
+    assert dns.count() == 0 and not hops[THIRD].taken
