@@ -244,6 +244,20 @@ def test_a_socket_that_the_settings_do_not_name(gateway, hop):
     assert "not in lmtp_sockets" in gateway.wait_event("refuse")
 
 
+def test_it_is_visited(gateway, hop):
+    """By a helper that may open a socket of that kind, too."""
+    path = gateway.dir / "lmtp.sock"
+    h = hop(path=path, keywords=("SMTPUTF8",))
+    gateway.keep = True
+    serve(gateway, path, lmtp_sockets=f'{{"{path}"}}')
+    wait_until(lambda: h.said("LHLO"), what="a visit")
+    with gateway.connect() as c:
+        assert c.reply().startswith("220")
+        wait_until(lambda: "SMTPUTF8" in c.say("EHLO client.example"),
+                   what="its keywords")
+    assert not gateway.events("worker") and not h.said("EHLO")
+
+
 def test_nobody_at_the_socket(gateway, hop):
     path = gateway.dir / "lmtp.sock"
     serve(gateway, path, lmtp_sockets=f'{{"{path}"}}')
