@@ -49,7 +49,7 @@ def deliver(gateway, source=None, helo="client.example", say="EHLO", n=1):
 
 def test_xforward_tells_each_transaction_and_is_kept(gateway, hop):
     hop.play(keywords=(XFORWARD,))
-    hop.scripts = [{"XFOR": "250 2.0.0 ok"}]
+    hop.scripts = [{"XFORWARD": "250 2.0.0 ok"}]
     serve(gateway, hop.port, "xforward")
     reply, port = deliver(gateway, "127.0.0.9", "one.example")
     assert reply.startswith("250 ")
@@ -68,7 +68,7 @@ def test_xforward_tells_each_transaction_and_is_kept(gateway, hop):
 
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_xforward_only_what_is_offered(gateway, hop, pipelining):
-    hop.play({"XFOR": "250 ok"}, pipelining=pipelining,
+    hop.play({"XFORWARD": "250 ok"}, pipelining=pipelining,
              keywords=("XFORWARD ADDR HELO",))
     serve(gateway, hop.port, "xforward")
     assert deliver(gateway, helo="a+b=c")[0].startswith("250 ")
@@ -76,7 +76,7 @@ def test_xforward_only_what_is_offered(gateway, hop, pipelining):
 
 
 def test_a_long_name_takes_more_commands(gateway, hop):
-    hop.play({"XFOR": "250 ok"}, keywords=(XFORWARD,))
+    hop.play({"XFORWARD": "250 ok"}, keywords=(XFORWARD,))
     serve(gateway, hop.port, "xforward")
     assert deliver(gateway, helo="=" * 150)[0].startswith("250 ")
     lines = hop.said("XFORWARD")
@@ -85,7 +85,7 @@ def test_a_long_name_takes_more_commands(gateway, hop):
 
 
 def test_a_refused_xforward_is_our_trouble(gateway, hop):
-    hop.play({"XFOR": "550 5.7.1 not you"}, keywords=(XFORWARD,))
+    hop.play({"XFORWARD": "550 5.7.1 not you"}, keywords=(XFORWARD,))
     serve(gateway, hop.port, "xforward")
     with gateway.connect() as c:
         c.helo()
@@ -104,7 +104,7 @@ def test_without_xforward_mail_goes_on_and_the_log_says_so(gateway, hop):
 # ---- XCLIENT
 
 def test_xclient_makes_the_hop_greet_the_client(gateway, hop):
-    hop.play({"XCLI": "220 hop.example ESMTP"}, keywords=(XCLIENT,))
+    hop.play({"XCLIENT": "220 hop.example ESMTP"}, keywords=(XCLIENT,))
     serve(gateway, hop.port, "xclient")
     reply, port = deliver(gateway, "127.0.0.9", "one.example", n=2)
     assert reply.startswith("250 ")
@@ -121,8 +121,8 @@ def test_xclient_makes_the_hop_greet_the_client(gateway, hop):
 
 @pytest.mark.parametrize("script,keywords,text", [
     ({}, (), "it does not offer XCLIENT"),
-    ({"XCLI": "550 5.7.0 no"}, (XCLIENT,), "XCLIENT: 550 no"),
-    ({"XCLI": "250 ok"}, (XCLIENT,), "XCLIENT: 250 ok"),
+    ({"XCLIENT": "550 5.7.0 no"}, (XCLIENT,), "XCLIENT: 550 no"),
+    ({"XCLIENT": "250 ok"}, (XCLIENT,), "XCLIENT: 250 ok"),
 ])
 def test_no_mail_where_xclient_fails(gateway, hop, script, keywords, text):
     hop.play(script, keywords=keywords)
