@@ -222,7 +222,7 @@ static const struct {
 	{ 'k', signal_parent },
 	{ 'e', schedule_parent },
 	{ 's', netlink },
-	{ 'o', unix_stream },
+	{ 'n', unix_stream },
 	{ 'b', bind_port },
 	{ 'm', make_executable },
 	{ 'u', become_root },
