@@ -15,7 +15,7 @@ static const char head[] =
 static bool
 is_over(const struct entry *e, int64_t now)
 {
-	return e->until != 0 && e->until <= now;
+	return e->rule->until != 0 && e->rule->until <= now;
 }
 
 static void
@@ -27,32 +27,30 @@ print_entry(const struct entry *e, FILE *out)
 
 /* Of both the later end, and the text unless there is a new one. */
 static int
-extend(const struct list_ban *ban, struct entry *e, struct report *r)
+extend(const struct list_ban *ban, uint32_t line, struct rule *rule,
+    struct report *r)
 {
-	if (e->action != ACT_REJECT) {
-		report_error(r, e->file, e->line,
+	if (rule->action != ACT_REJECT) {
+		report_error(r, rule->file, line,
 		    "another action than a ban here (%s): take it out first",
-		    list_action_name((enum list_action)e->action));
+		    list_action_name((enum list_action)rule->action));
 		return -1;
 	}
-	if (e->until != 0 && (ban->until == 0 || ban->until > e->until))
-		e->until = ban->until;
+	if (rule->until != 0 && (ban->until == 0 || ban->until > rule->until))
+		rule->until = ban->until;
 	if (ban->text[0] != '\0')
-		e->text = ban->text;
+		rule->text = ban->text;
 	return 0;
 }
 
 static void
 append(const struct list_ban *ban, const char *key, FILE *out)
 {
-	struct entry e;
+	struct rule rule = { .argument = "", .text = ban->text, .file = "" };
+	struct entry e = { .key = key, .rule = &rule };
 
-	memset(&e, 0, sizeof(e));
-	e.key = key;
-	e.argument = "";
-	e.text = ban->text;
-	e.until = ban->until;
-	e.action = ACT_REJECT;
+	rule.until = ban->until;
+	rule.action = ACT_REJECT;
 	print_entry(&e, out);
 }
 
@@ -63,6 +61,7 @@ rewrite(const struct list_ban *ban, struct source *own, int64_t now, FILE *out,
 {
 	char key[KEY_MAX];
 	bool found = false;
+	struct rule rule;
 	struct entry *e;
 
 	fputs(head, out);
@@ -74,7 +73,9 @@ rewrite(const struct list_ban *ban, struct source *own, int64_t now, FILE *out,
 			found = true;
 			if (!ban->add)
 				continue;
-			if (extend(ban, e, r) == -1)
+			rule = *e->rule;
+			e->rule = &rule;
+			if (extend(ban, e->line, &rule, r) == -1)
 				return -1;
 		}
 		print_entry(e, out);

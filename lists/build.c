@@ -38,12 +38,12 @@ encode(char value[RECORD_MAX], const struct entry *e)
 	struct list_entry le;
 
 	memset(&le, 0, sizeof(le));
-	le.action = (enum list_action)e->action;
-	le.argument = e->argument;
-	le.text = e->text;
-	le.file = e->file;
+	le.action = (enum list_action)e->rule->action;
+	le.argument = e->rule->argument;
+	le.text = e->rule->text;
+	le.file = e->rule->file;
 	le.line = e->line;
-	le.until = e->until;
+	le.until = e->rule->until;
 	return record_encode(value, &le);
 }
 
@@ -68,14 +68,14 @@ static void
 add_hops(struct hops *h, const struct entry *e)
 {
 	struct list_target t;
-	const char *rest = e->argument;
+	const char *rest = e->rule->argument;
 
-	h->maildir |= e->action == ACT_MAILDIR;
-	if (e->action == ACT_SMTP)
-		add_hop(h, "", e->argument);
-	if (e->action == ACT_MX)
-		add_hop(h, LIST_MX, e->argument);
-	if (e->action == ACT_LMTP)
+	h->maildir |= e->rule->action == ACT_MAILDIR;
+	if (e->rule->action == ACT_SMTP)
+		add_hop(h, "", e->rule->argument);
+	if (e->rule->action == ACT_MX)
+		add_hop(h, LIST_MX, e->rule->argument);
+	if (e->rule->action == ACT_LMTP)
 		while (*rest != '\0' && (rest = list_target(&t, rest)) != NULL)
 			add_hop(h, LIST_LMTP, t.text);
 }

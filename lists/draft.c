@@ -122,7 +122,7 @@ list_draft_print(struct list_draft *d, FILE *out,
 		e = &d->source.entries[i];
 		source_print(d->source.id, e, out);
 		behind = comment == NULL ? NULL :
-					   comment(arg, e->file, e->line);
+					   comment(arg, e->rule->file, e->line);
 		fprintf(out, behind == NULL ? "\n" : " # %s\n", behind);
 	}
 }

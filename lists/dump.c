@@ -26,19 +26,16 @@ static bool
 load_one(void *arg, const char *key, size_t len, const struct list_entry *le)
 {
 	struct loader *ld = arg;
-	struct entry e;
+	struct rule rule;
 
 	if (ld->file == NULL || strcmp(ld->file, le->file) != 0)
 		ld->file = copy(ld->source, le->file);
-	memset(&e, 0, sizeof(e));
-	e.key = arena_copy(&ld->source->keys, key, len);
-	e.argument = copy(ld->source, le->argument);
-	e.text = copy(ld->source, le->text);
-	e.file = ld->file;
-	e.until = le->until;
-	e.line = le->line;
-	e.action = (uint8_t)le->action;
-	source_add(ld->source, &e);
+	rule.argument = copy(ld->source, le->argument);
+	rule.text = copy(ld->source, le->text);
+	rule.file = ld->file;
+	rule.until = le->until;
+	rule.action = (uint8_t)le->action;
+	source_add(ld->source, key, len, &rule, le->line);
 	return true;
 }
 
@@ -83,9 +80,10 @@ dump_walk(struct list *l,
 static bool
 same_meaning(const struct entry *a, const struct entry *b)
 {
-	return a->action == b->action && a->until == b->until &&
-	    strcmp(a->argument, b->argument) == 0 &&
-	    strcmp(a->text, b->text) == 0;
+	return a->rule->action == b->rule->action &&
+	    a->rule->until == b->rule->until &&
+	    strcmp(a->rule->argument, b->rule->argument) == 0 &&
+	    strcmp(a->rule->text, b->rule->text) == 0;
 }
 
 void

@@ -61,7 +61,8 @@ is_known(const struct guard *g, const struct entry *e)
 
 	return g->known != NULL &&
 	    list_get(g->known, e->key, strlen(e->key), &was) == LIST_FOUND &&
-	    was.action == e->action && (was.until == 0 || was.until > g->now);
+	    was.action == e->rule->action &&
+	    (was.until == 0 || was.until > g->now);
 }
 
 struct allows {
@@ -82,8 +83,9 @@ keep_allow(void *arg, const char *key, size_t len, const struct list_entry *e)
 		return true;
 	snprintf(text, sizeof(text), "%.*s", (int)len, key);
 	kept = source_find(a->new, text);
-	a->gone = kept == NULL || kept->action != ACT_ALLOW ||
-	    (kept->until != 0 && (e->until == 0 || kept->until < e->until));
+	a->gone = kept == NULL || kept->rule->action != ACT_ALLOW ||
+	    (kept->rule->until != 0 &&
+		(e->until == 0 || kept->rule->until < e->until));
 	return !a->gone;
 }
 
@@ -140,7 +142,7 @@ guard_width(const struct guard *g, const struct source *s)
 		    p.len >= (p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6) ||
 		    !guard_is_live(g, e) || is_known(g, e))
 			continue;
-		report_error(g->report, e->file, e->line,
+		report_error(g->report, e->rule->file, e->line,
 		    "%s is wider than /%d " OVERRIDE, prefix_format(&p, text),
 		    p.addr.family == 4 ? WIDEST_V4 : WIDEST_V6);
 	}
@@ -157,10 +159,10 @@ report_ban(const struct guard *g, const struct entry *ban,
 	key_format(key, LIST_BANNED, ban->key, strlen(ban->key));
 	prefix_format(&p->prefix, text);
 	if (p->file == NULL)
-		report_error(g->report, ban->file, ban->line,
+		report_error(g->report, ban->rule->file, ban->line,
 		    "the ban %s meets %s %s " OVERRIDE, key, p->what, text);
 	else
-		report_error(g->report, ban->file, ban->line,
+		report_error(g->report, ban->rule->file, ban->line,
 		    "the ban %s meets %s %s (%s:%u) " OVERRIDE, key, p->what,
 		    text, p->file, p->line);
 }
@@ -184,7 +186,7 @@ find_ban(const struct guard *g, const struct bans *b, const char *key,
 	*e = source_find(b->list, key);
 	if (*e == NULL || !guard_is_live(g, *e))
 		return false;
-	*action = (enum list_action)(*e)->action;
+	*action = (enum list_action)(*e)->rule->action;
 	return true;
 }
 
@@ -255,7 +257,7 @@ warn_inside(const struct guard *g, const struct entry *ban,
 
 	key_format(key, LIST_BANNED, ban->key, strlen(ban->key));
 	prefix_format(&p->prefix, text);
-	report_warning(g->report, ban->file, ban->line,
+	report_warning(g->report, ban->rule->file, ban->line,
 	    "the ban %s is inside %s %s (%s:%u)", key, p->what, text, p->file,
 	    p->line);
 }
@@ -280,7 +282,8 @@ guard_narrower(const struct guard *g, const struct bans *b,
 		key_from_prefix(to, &last);
 		for (e = lower_bound(b->list, from);
 		     e < end && strcmp(e->key, to) <= 0; e++) {
-			if (e->action == ACT_ALLOW || !guard_is_live(g, e))
+			if (e->rule->action == ACT_ALLOW ||
+			    !guard_is_live(g, e))
 				continue;
 			if (!p->whole)
 				report_ban(g, e, p);
@@ -326,10 +329,10 @@ guard_relays(const struct guard *g, const struct bans bans[2])
 	struct protected p = { .what = "relay", .whole = true };
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action != ACT_RELAY || !guard_is_live(g, e) ||
+		if (e->rule->action != ACT_RELAY || !guard_is_live(g, e) ||
 		    key_to_prefix(&p.prefix, e->key, strlen(e->key)) == -1)
 			continue;
-		p.file = e->file;
+		p.file = e->rule->file;
 		p.line = e->line;
 		guard_protected(g, bans, &p);
 	}
@@ -361,10 +364,11 @@ guard_hops(const struct guard *g, const struct bans bans[2])
 	unsigned n = 0;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		p.file = e->file;
+		p.file = e->rule->file;
 		p.line = e->line;
-		rest = guard_leads_out(e) && guard_is_live(g, e) ? e->argument :
-								   NULL;
+		rest = guard_leads_out(e) && guard_is_live(g, e) ?
+		    e->rule->argument :
+		    NULL;
 		while (rest != NULL && *rest != '\0') {
 			rest = list_target(&t, rest);
 			if (rest == NULL || t.addr.family == 0 ||
@@ -439,8 +443,8 @@ guard_null_sender(const struct guard *g)
 {
 	const struct entry *e = source_find(g->lists[LIST_SENDERS], "=<>");
 
-	if (e != NULL && e->action != ACT_ALLOW && guard_is_live(g, e))
-		report_error(g->report, e->file, e->line,
+	if (e != NULL && e->rule->action != ACT_ALLOW && guard_is_live(g, e))
+		report_error(g->report, e->rule->file, e->line,
 		    "refusing <> refuses all bounces " OVERRIDE);
 }
 
@@ -455,12 +459,12 @@ guard_proxies(const struct guard *g)
 	size_t i;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action != ACT_RELAY || !guard_is_live(g, e) ||
+		if (e->rule->action != ACT_RELAY || !guard_is_live(g, e) ||
 		    key_to_prefix(&p, e->key, strlen(e->key)) == -1)
 			continue;
 		for (i = 0; i < g->ask->nproxies; i++)
 			if (prefix_meets(&g->ask->proxies[i], &p))
-				report_error(g->report, e->file, e->line,
+				report_error(g->report, e->rule->file, e->line,
 				    "relay %s meets proxy_from %s " OVERRIDE,
 				    prefix_format(&p, text),
 				    prefix_format(&g->ask->proxies[i], proxy));
@@ -476,12 +480,12 @@ guard_relay_names(const struct guard *g)
 	const char *name;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->key[0] != '=' || e->action != ACT_RELAY ||
+		if (e->key[0] != '=' || e->rule->action != ACT_RELAY ||
 		    !guard_is_live(g, e))
 			continue;
 		name = e->key + (e->key[1] == '.' ? 2 : 1);
 		if (suffix_is_public(name))
-			report_error(g->report, e->file, e->line,
+			report_error(g->report, e->rule->file, e->line,
 			    "%.60s is a public suffix: anybody can have a "
 			    "name below it " OVERRIDE,
 			    e->key + 1);

@@ -47,7 +47,7 @@ void guard_routes(const struct guard *, unsigned changed);
 static inline bool
 guard_is_live(const struct guard *g, const struct entry *e)
 {
-	return e->until == 0 || e->until > g->now;
+	return e->rule->until == 0 || e->rule->until > g->now;
 }
 
 /* Is it a route to hosts, which may be written as addresses? */

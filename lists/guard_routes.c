@@ -12,7 +12,7 @@
 bool
 guard_leads_out(const struct entry *e)
 {
-	return e->action == ACT_SMTP || e->action == ACT_LMTP;
+	return e->rule->action == ACT_SMTP || e->rule->action == ACT_LMTP;
 }
 
 static bool
@@ -55,9 +55,9 @@ guard_domains(const struct guard *g)
 	const struct entry *e;
 
 	for (e = s->entries; e < s->entries + s->n; e++)
-		if (e->action == ACT_ACCEPT && guard_is_live(g, e) &&
+		if (e->rule->action == ACT_ACCEPT && guard_is_live(g, e) &&
 		    !is_routed(g, e->key + 1))
-			report_error(g->report, e->file, e->line,
+			report_error(g->report, e->rule->file, e->line,
 			    "%.60s has no route in list routes " OVERRIDE,
 			    e->key + 1);
 }
@@ -92,7 +92,7 @@ has_root(const struct guard *g, const struct entry *e)
 	char path[ROUTE_PATH_MAX];
 	size_t i;
 
-	fixed_part(path, e->argument);
+	fixed_part(path, e->rule->argument);
 	for (i = 0; i < g->ask->nmaildir_roots; i++)
 		if (is_below(g->ask->maildir_roots[i], path))
 			return true;
@@ -118,15 +118,16 @@ guard_paths(const struct guard *g)
 	const struct entry *e;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		if (e->action == ACT_MAILDIR && !has_root(g, e))
-			report_error(g->report, e->file, e->line,
+		if (e->rule->action == ACT_MAILDIR && !has_root(g, e))
+			report_error(g->report, e->rule->file, e->line,
 			    "maildir:%.120s is not below one of maildir_roots " OVERRIDE,
-			    e->argument);
-		if (e->action == ACT_LMTP && e->argument[0] == '/' &&
-		    !has_socket(g, e->argument))
-			report_error(g->report, e->file, e->line,
+			    e->rule->argument);
+		if (e->rule->action == ACT_LMTP &&
+		    e->rule->argument[0] == '/' &&
+		    !has_socket(g, e->rule->argument))
+			report_error(g->report, e->rule->file, e->line,
 			    "lmtp:%s is none of lmtp_sockets " OVERRIDE,
-			    e->argument);
+			    e->rule->argument);
 	}
 }
 
@@ -152,15 +153,16 @@ guard_loops(const struct guard *g)
 	struct list_target t;
 
 	for (e = s->entries; e < s->entries + s->n; e++) {
-		rest = guard_leads_out(e) && guard_is_live(g, e) ? e->argument :
-								   NULL;
+		rest = guard_leads_out(e) && guard_is_live(g, e) ?
+		    e->rule->argument :
+		    NULL;
 		while (rest != NULL && *rest != '\0') {
 			rest = list_target(&t, rest);
 			if (rest == NULL || !is_ours(g, &t.addr, t.port))
 				continue;
-			report_error(g->report, e->file, e->line,
+			report_error(g->report, e->rule->file, e->line,
 			    "%s:%s leads to the gateway itself " OVERRIDE,
-			    list_action_name((enum list_action)e->action),
+			    list_action_name((enum list_action)e->rule->action),
 			    t.text);
 		}
 	}

@@ -12,6 +12,7 @@
 #include "lists/memory.h"
 
 #define CHUNK_SIZE 65536
+#define CHUNK_MOST (1 << 20) /* of a list that is long */
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -29,27 +30,37 @@ mem_resize(void *old, size_t n, size_t size)
 	return p;
 }
 
+void *
+arena_take(struct arena *a, size_t size)
+{
+	struct arena_chunk *c;
+	size_t room;
+	char *p;
+
+	if (size > a->left) {
+		room = a->chunks == NULL ? CHUNK_SIZE : CHUNK_MOST;
+		room = size > room ? size : room;
+		c = mem_resize(NULL, 1, sizeof(*c) + room);
+		c->next = a->chunks;
+		c->size = room;
+		a->chunks = c;
+		a->left = room;
+	}
+	p = a->chunks->bytes + a->chunks->size - a->left;
+	a->left -= size;
+	return p;
+}
+
 const char *
 arena_copy(struct arena *a, const char *text, size_t len)
 {
-	struct arena_chunk *c;
 	char *p;
-	size_t size;
 
 	if (len == 0)
 		return "";
-	if (len + 1 > a->left) {
-		size = len + 1 > CHUNK_SIZE ? len + 1 : CHUNK_SIZE;
-		c = mem_resize(NULL, 1, sizeof(*c) + size);
-		c->next = a->chunks;
-		c->size = size;
-		a->chunks = c;
-		a->left = size;
-	}
-	p = a->chunks->bytes + a->chunks->size - a->left;
+	p = arena_take(a, len + 1);
 	memcpy(p, text, len);
 	p[len] = '\0';
-	a->left -= len + 1;
 	return p;
 }
 

@@ -17,6 +17,8 @@ void *mem_resize(void *, size_t n, size_t size);
 
 /* A copy of len octets with a NUL behind them; "" is never copied. */
 const char *arena_copy(struct arena *, const char *, size_t len);
+/* Memory for size octets, which begins where the last one ended. */
+void *arena_take(struct arena *, size_t size);
 void arena_free(struct arena *);
 
 #endif

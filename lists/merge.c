@@ -15,7 +15,9 @@ static int
 compare_place(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
-	int r = x->file == y->file ? 0 : strcmp(x->file, y->file);
+	int r = x->rule->file == y->rule->file ?
+	    0 :
+	    strcmp(x->rule->file, y->rule->file);
 
 	return r != 0 ? r : (x->line > y->line) - (x->line < y->line);
 }
@@ -34,11 +36,11 @@ report_conflict(const struct source *s, const struct entry *first,
 	char key[KEY_MAX];
 
 	key_format(key, s->id, e->key, strlen(e->key));
-	report_error(r, e->file, e->line,
+	report_error(r, e->rule->file, e->line,
 	    "%.60s: another action here than in %s:%u (%s%s%.60s): keep one",
-	    key, first->file, first->line,
-	    list_action_name((enum list_action)first->action),
-	    first->argument[0] == '\0' ? "" : " ", first->argument);
+	    key, first->rule->file, first->line,
+	    list_action_name((enum list_action)first->rule->action),
+	    first->rule->argument[0] == '\0' ? "" : " ", first->rule->argument);
 }
 
 /* Each key after the one before, as in what a program wrote. */
@@ -81,10 +83,10 @@ source_merge(struct source *s, struct report *r)
 		if (last == NULL || strcmp(last->key, e->key) != 0) {
 			last = &s->entries[n++];
 			*last = *e;
-		} else if (last->action != e->action ||
-		    strcmp(last->argument, e->argument) != 0) {
+		} else if (last->rule->action != e->rule->action ||
+		    strcmp(last->rule->argument, e->rule->argument) != 0) {
 			report_conflict(s, last, e, r);
-		} else if (outlasts(e->until, last->until)) {
+		} else if (outlasts(e->rule->until, last->rule->until)) {
 			*last = *e;
 		}
 	}
@@ -98,7 +100,8 @@ source_unexpired(const struct source *s, int64_t now)
 	size_t i, n = 0;
 
 	for (i = 0; i < s->n; i++)
-		if (s->entries[i].until == 0 || s->entries[i].until > now)
+		if (s->entries[i].rule->until == 0 ||
+		    s->entries[i].rule->until > now)
 			n++;
 	return n;
 }
@@ -164,10 +167,10 @@ wider_name(const struct source *s, const struct entry *e)
 static bool
 is_needless(const struct entry *e, const struct entry *wider)
 {
-	return e->action == wider->action &&
-	    strcmp(e->argument, wider->argument) == 0 &&
-	    strcmp(e->text, wider->text) == 0 &&
-	    !outlasts(e->until, wider->until);
+	return e->rule->action == wider->rule->action &&
+	    strcmp(e->rule->argument, wider->rule->argument) == 0 &&
+	    strcmp(e->rule->text, wider->rule->text) == 0 &&
+	    !outlasts(e->rule->until, wider->rule->until);
 }
 
 void
@@ -190,9 +193,9 @@ source_warn_shadowed(const struct source *s, struct report *r)
 			continue;
 		key_format(key, s->id, e->key, strlen(e->key));
 		key_format(by, s->id, wider->key, strlen(wider->key));
-		report_warning(r, e->file, e->line,
+		report_warning(r, e->rule->file, e->line,
 		    "%.60s is needless: %.60s in %s:%u says the same", key, by,
-		    wider->file, wider->line);
+		    wider->rule->file, wider->line);
 	}
 }
 

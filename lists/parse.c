@@ -36,7 +36,7 @@ struct parser {
 	uint32_t line;
 	const char *p, *end; /* what is left of the line */
 	struct token token;  /* the one at hand */
-	struct entry entry;
+	struct rule rule;
 	struct key key;
 };
 
@@ -188,13 +188,13 @@ store_argument(struct parser *ps, const char *shown, const char *text,
 	char out[SOURCE_ARG_MAX + 1];
 	const char *why;
 
-	if (argument_parse(out, (enum list_action)ps->entry.action, text, len,
+	if (argument_parse(out, (enum list_action)ps->rule.action, text, len,
 		&why) == -1) {
 		report_error(ps->report, ps->file, ps->line, "`%.120s`: %s",
 		    shown, why);
 		return -1;
 	}
-	ps->entry.argument = arena_copy(&ps->source->strings, out, strlen(out));
+	ps->rule.argument = arena_copy(&ps->source->strings, out, strlen(out));
 	return 0;
 }
 
@@ -218,7 +218,7 @@ parse_route(struct parser *ps)
 		    (size_t)(colon - t->text));
 	if (action == -1 || (BIT(action) & ROUTE_ACTS) == 0)
 		return bad_action(ps, "no target of list");
-	ps->entry.action = (uint8_t)action;
+	ps->rule.action = (uint8_t)action;
 	if (store_argument(ps, t->text, colon + 1,
 		t->len - (size_t)(colon + 1 - t->text)) == -1)
 		return -1;
@@ -235,13 +235,13 @@ parse_action(struct parser *ps)
 
 	if (ps->source->id == LIST_ROUTES)
 		return parse_route(ps);
-	ps->entry.action = (uint8_t)kind->first;
+	ps->rule.action = (uint8_t)kind->first;
 	if (t->kind != TOKEN_WORD || strncmp(t->text, "until=", 6) == 0)
 		return 0;
 	action = list_action_by_name(t->text, t->len);
 	if (action == -1 || (kind->actions & BIT(action)) == 0)
 		return bad_action(ps, "no action of list");
-	ps->entry.action = (uint8_t)action;
+	ps->rule.action = (uint8_t)action;
 	if (next(ps) == -1)
 		return -1;
 	if (!list_action_has_argument((enum list_action)action))
@@ -265,8 +265,8 @@ parse_until(struct parser *ps)
 
 	if (t->kind != TOKEN_WORD || strncmp(t->text, "until=", 6) != 0)
 		return 0;
-	ps->entry.until = until_parse(t->text + 6, t->len - 6, &why);
-	if (ps->entry.until != -1)
+	ps->rule.until = until_parse(t->text + 6, t->len - 6, &why);
+	if (ps->rule.until != -1)
 		return next(ps);
 	report_error(ps->report, ps->file, ps->line, "`%.60s`: %s", t->text,
 	    why);
@@ -298,7 +298,7 @@ parse_text(struct parser *ps)
 		report_error(ps->report, ps->file, ps->line, "%s", why);
 		return -1;
 	}
-	ps->entry.text = arena_copy(&ps->source->strings, t->text, t->len);
+	ps->rule.text = arena_copy(&ps->source->strings, t->text, t->len);
 	return next(ps);
 }
 
@@ -334,9 +334,7 @@ parse_entry(struct parser *ps)
 	if (parse_action(ps) == -1 || parse_until(ps) == -1 ||
 	    parse_text(ps) == -1 || parse_end(ps) == -1)
 		return -1;
-	ps->entry.key = arena_copy(&ps->source->keys, ps->key.text,
-	    ps->key.len);
-	source_add(ps->source, &ps->entry);
+	source_add(ps->source, ps->key.text, ps->key.len, &ps->rule, ps->line);
 	return 0;
 }
 
@@ -352,10 +350,9 @@ parse_line(struct source *s, const char *file, uint32_t line, const char *text,
 	ps.line = line;
 	ps.p = text;
 	ps.end = text + len;
-	memset(&ps.entry, 0, sizeof(ps.entry));
-	ps.entry.argument = "";
-	ps.entry.text = "";
-	ps.entry.file = file;
-	ps.entry.line = line;
+	memset(&ps.rule, 0, sizeof(ps.rule));
+	ps.rule.argument = "";
+	ps.rule.text = "";
+	ps.rule.file = file;
 	parse_entry(&ps);
 }

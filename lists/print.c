@@ -60,12 +60,12 @@ entry_show(enum list_id id, const struct entry *e, char key[KEY_MAX],
 
 	memset(le, 0, sizeof(*le));
 	le->list = id;
-	le->action = (enum list_action)e->action;
-	le->argument = e->argument;
-	le->text = e->text;
-	le->file = e->file;
+	le->action = (enum list_action)e->rule->action;
+	le->argument = e->rule->argument;
+	le->text = e->rule->text;
+	le->file = e->rule->file;
 	le->line = e->line;
-	le->until = e->until;
+	le->until = e->rule->until;
 	if (key_to_prefix(&p, e->key, len) == 0)
 		le->prefix_len = p.len;
 	key_format(key, id, e->key, len);

@@ -42,30 +42,67 @@ source_free(struct source *s)
 	free(s->entries);
 	arena_free(&s->strings);
 	arena_free(&s->keys);
+	arena_free(&s->rules);
 	source_init(s, s->id);
 }
 
-void
-source_add(struct source *s, const struct entry *e)
+static bool
+is_same_rule(const struct rule *a, const struct rule *b)
 {
-	int len;
+	return a->action == b->action && a->until == b->until &&
+	    a->file == b->file &&
+	    (a->argument == b->argument ||
+		strcmp(a->argument, b->argument) == 0) &&
+	    (a->text == b->text || strcmp(a->text, b->text) == 0);
+}
+
+static void
+set_rule(struct source *s, const struct rule *rule)
+{
+	struct rule *copy;
+
+	if (s->rule != NULL && is_same_rule(s->rule, rule))
+		return;
+	copy = arena_take(&s->rules, sizeof(*copy));
+	*copy = *rule;
+	s->rule = copy;
+}
+
+/* Note what a key tells of the whole list. */
+static void
+note_key(struct source *s, const struct entry *e)
+{
+	int len = key_prefix_len(e->key);
+
+	if (len != -1)
+		s->lens[e->key[0] == '6'][len] = true;
+	else if (!s->names) /* a scoped name is none of a client */
+		s->names = strchr(e->key, ':') == NULL;
+	if (s->id == LIST_DOMAINS && s->first[0] == '\0' &&
+	    e->rule->action == ACT_ACCEPT && e->key[1] != '.')
+		s->first = arena_copy(&s->strings, e->key + 1,
+		    strlen(e->key + 1));
+}
+
+void
+source_add(struct source *s, const char *key, size_t len,
+    const struct rule *rule, uint32_t line)
+{
+	struct entry *e;
 
 	if (s->n == s->room) {
 		s->room = s->room == 0 ? 64 : s->room * 2;
 		s->entries = mem_resize(s->entries, s->room,
 		    sizeof(*s->entries));
 	}
-	s->entries[s->n++] = *e;
+	set_rule(s, rule);
+	e = &s->entries[s->n++];
+	e->key = arena_copy(&s->keys, key, len);
+	e->key_len = (uint16_t)len;
+	e->rule = s->rule;
+	e->line = line;
 	s->sorted = false;
-	len = key_prefix_len(e->key);
-	if (len != -1)
-		s->lens[e->key[0] == '6'][len] = true;
-	else if (!s->names) /* a scoped name is none of a client */
-		s->names = strchr(e->key, ':') == NULL;
-	if (s->id == LIST_DOMAINS && s->first[0] == '\0' &&
-	    e->action == ACT_ACCEPT && e->key[1] != '.')
-		s->first = arena_copy(&s->strings, e->key + 1,
-		    strlen(e->key + 1));
+	note_key(s, e);
 }
 
 /* The whole file into memory. 0, or -1 with errno. */

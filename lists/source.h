@@ -15,16 +15,25 @@
 #define SOURCE_NAME_MAX 200  /* octets of NAME.d/FILE */
 #define DIGEST_MAX	65   /* half a SHA-512 in hex with its NUL */
 
-/* One entry. The strings belong to the source. */
-struct entry {
-	const char *key; /* as in the CDB, lists/key.h */
+/*
+ * What an entry says, and where. In long lists nearly all say the same, which
+ * is kept once.
+ */
+struct rule {
 	const char *argument;
 	const char *text;
 	const char *file; /* relative to source_dir; equal names may differ
 			     as pointers */
 	int64_t until;
-	uint32_t line;
 	uint8_t action;
+};
+
+/* One entry. All that it points to belongs to the source. */
+struct entry {
+	const char *key; /* as in the CDB, lists/key.h */
+	const struct rule *rule;
+	uint32_t line;
+	uint16_t key_len;
 };
 
 struct source_file {
@@ -40,9 +49,10 @@ struct source {
 	size_t nfiles;
 	struct entry *entries;
 	size_t n, room;
-	struct arena strings, keys;
-	bool lens[2][129]; /* prefix lengths there are: IPv4, IPv6 */
-	bool names;	   /* a key is a name of a client */
+	struct arena strings, keys, rules;
+	const struct rule *rule; /* of the last entry, or NULL */
+	bool lens[2][129];	 /* prefix lengths there are: IPv4, IPv6 */
+	bool names;		 /* a key is a name of a client */
 	const char *first; /* domains: first plain domain accepted, or "" */
 	bool sorted;	   /* by key, every key once */
 };
@@ -91,8 +101,12 @@ size_t source_unexpired(const struct source *, int64_t now);
 /* The entry of that key in a sorted source, or NULL. */
 const struct entry *source_find(const struct source *, const char *key);
 
-/* Append an entry; the strings must be the source's own. */
-void source_add(struct source *, const struct entry *);
+/*
+ * Append an entry. Key and rule are copied; the strings of the rule must be
+ * the source's own.
+ */
+void source_add(struct source *, const char *key, size_t len,
+    const struct rule *, uint32_t line);
 
 /* Back to the order of files and lines. The source is not sorted then. */
 void source_order_by_line(struct source *);

@@ -34,8 +34,9 @@ parse_again(const struct source *s)
 		abort();
 	for (i = 0; i < s->n; i++)
 		if (strcmp(s->entries[i].key, again.entries[i].key) != 0 ||
-		    s->entries[i].until != again.entries[i].until ||
-		    strcmp(s->entries[i].text, again.entries[i].text) != 0)
+		    s->entries[i].rule->until != again.entries[i].rule->until ||
+		    strcmp(s->entries[i].rule->text,
+			again.entries[i].rule->text) != 0)
 			abort();
 	source_free(&again);
 	free(text);

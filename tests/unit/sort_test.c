@@ -46,18 +46,16 @@ make_key(char key[64], unsigned kind)
 static void
 fill(struct source *s, unsigned kind, size_t n)
 {
-	struct entry e;
+	static const struct rule rule = { .argument = "",
+		.text = "",
+		.file = "" };
 	char key[64];
 	int len;
 
-	memset(&e, 0, sizeof(e));
-	e.argument = e.text = e.file = "";
 	while (s->n < n) {
 		len = make_key(key, kind);
 		assert_in_range(len, 0, sizeof(key) - 1);
-		e.key = arena_copy(&s->keys, key, (size_t)len);
-		e.line = (uint32_t)s->n;
-		source_add(s, &e);
+		source_add(s, key, (size_t)len, &rule, (uint32_t)s->n);
 	}
 }
 
