@@ -65,6 +65,22 @@ arena_copy(struct arena *a, const char *text, size_t len)
 }
 
 void
+arena_join(struct arena *a, struct arena *b)
+{
+	struct arena_chunk **last = &b->chunks;
+
+	if (b->chunks == NULL)
+		return;
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = a->chunks;
+	a->chunks = b->chunks;
+	a->left = b->left;
+	b->chunks = NULL;
+	b->left = 0;
+}
+
+void
 arena_free(struct arena *a)
 {
 	struct arena_chunk *next;

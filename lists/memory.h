@@ -19,6 +19,8 @@ void *mem_resize(void *, size_t n, size_t size);
 const char *arena_copy(struct arena *, const char *, size_t len);
 /* Memory for size octets, which begins where the last one ended. */
 void *arena_take(struct arena *, size_t size);
+/* What is in the second belongs to the first from now on. */
+void arena_join(struct arena *, struct arena *);
 void arena_free(struct arena *);
 
 #endif

@@ -9,6 +9,7 @@
 
 #define KINDS 7
 #define MOST  40000 /* enough for keys to be sorted by their octets */
+#define MANY  100000
 
 static unsigned seed;
 
@@ -114,12 +115,28 @@ test_mixed(void **state)
 	}
 }
 
+/* So many that two threads sort them, by digits and by octets. */
+static void
+test_many(void **state)
+{
+	struct source s;
+
+	(void)state;
+	source_init(&s, LIST_BANNED);
+	fill(&s, 0, MANY);
+	check(&s);
+	fill(&s, 3, 2 * MANY);
+	check(&s);
+	source_free(&s);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_mixed),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
