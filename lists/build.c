@@ -1,8 +1,7 @@
 /*
  * Writing one list as a CDB. Keys come sorted and unique, so records are only
  * ever added; the exact size is put into @meta when it is known, which makes
- * the file a list; at the end every record is read back through the same code
- * that a worker uses.
+ * the file a list; at the end all of it is read back.
  */
 #include <sys/stat.h>
 
@@ -13,16 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cdb.h>
-
 #include "lists/build.h"
+#include "lists/cdb_write.h"
 #include "lists/key.h"
 #include "lists/lookup.h"
+#include "lists/parallel.h"
+#include "lists/readback.h"
 #include "lists/source.h"
+#include "lists/value.h"
 
-#define AHEAD	     16	     /* records whose places are fetched beforehand */
-#define DISK_STEP    1000000 /* records after which the disk is set to work */
-#define HOPS_TOLD    64	     /* next hops that @meta names at most */
+#define DISK_STEP    65536 /* records after which the disk is set to work */
+#define HOPS_TOLD    64	   /* next hops that @meta names at most */
 #define HOP_TOLD_MAX (TARGET_TEXT_MAX + 8) /* one of them */
 
 /* Where the routes of a list lead; what lmtp and mx have stands apart. */
@@ -31,21 +31,6 @@ struct hops {
 	size_t n;
 	bool maildir, many;
 };
-
-static size_t
-encode(char value[RECORD_MAX], const struct entry *e)
-{
-	struct list_entry le;
-
-	memset(&le, 0, sizeof(le));
-	le.action = (enum list_action)e->rule->action;
-	le.argument = e->rule->argument;
-	le.text = e->rule->text;
-	le.file = e->rule->file;
-	le.line = e->line;
-	le.until = e->rule->until;
-	return record_encode(value, &le);
-}
 
 static void
 add_hop(struct hops *h, const char *scheme, const char *text)
@@ -166,21 +151,6 @@ build_sources(const struct source *s)
 	return NULL;
 }
 
-/* Add a record and what it takes to the size. 0, or -1 with errno. */
-static int
-add(struct cdb_make *m, const char *key, const char *value, size_t len,
-    uint64_t *size)
-{
-	size_t klen = strlen(key);
-
-	*size += CDB_RECORD + CDB_SLOT + klen + len;
-	if (*size > UINT32_MAX) {
-		errno = EFBIG;
-		return -1;
-	}
-	return cdb_make_add(m, key, (unsigned)klen, value, (unsigned)len);
-}
-
 /* What is written so far may go to the disk while we go on. */
 static void
 start_disk(int fd)
@@ -190,24 +160,27 @@ start_disk(int fd)
 
 /* 0, or -1 with errno. */
 static int
-add_records(struct cdb_make *m, const struct source *s, const char *meta,
-    uint64_t *size, const struct report *r)
+add_records(struct cdb_writer *w, int fd, const struct source *s,
+    const char *meta, const struct report *r)
 {
-	char value[RECORD_MAX];
+	struct value v = { .rule = NULL };
+	const struct entry *e;
 	size_t i, n;
 
-	if (add(m, META_KEY, meta, strlen(meta), size) == -1)
+	if (cdb_write_add(w, META_KEY, strlen(META_KEY), meta, strlen(meta)) ==
+	    -1)
 		return -1;
 	for (i = 0; i < s->n; i++) {
 		report_progress(r, s->id, "writing", i, i, s->n);
 		if (i % DISK_STEP == DISK_STEP - 1)
-			start_disk(m->cdb_fd);
-		n = encode(value, &s->entries[i]);
+			start_disk(fd);
+		e = &s->entries[i];
+		n = value_encode(&v, e);
 		if (n == 0) {
 			errno = EMSGSIZE;
 			return -1;
 		}
-		if (add(m, s->entries[i].key, value, n, size) == -1)
+		if (cdb_write_add(w, e->key, e->key_len, v.octets, n) == -1)
 			return -1;
 	}
 	return 0;
@@ -233,24 +206,20 @@ put_size(int fd, const char *meta, uint64_t size)
 static int
 write_cdb(int fd, const struct source *s, const struct report *report)
 {
-	uint64_t size = CDB_TOC;
-	struct cdb_make m;
+	struct cdb_writer *w;
 	char *meta = meta_text(s);
 	int r, saved;
 
 	if (meta == NULL)
 		return -1;
-	r = cdb_make_start(&m, fd);
+	w = cdb_write_new(fd, s->n + 1);
+	r = add_records(w, fd, s, meta, report);
 	if (r == 0)
-		r = add_records(&m, s, meta, &size, report);
+		r = cdb_write_finish(w);
+	if (r == 0)
+		r = put_size(fd, meta, cdb_write_size(w));
 	saved = errno;
-	/* finish frees the index even when a record could not be added */
-	if (cdb_make_finish(&m) == -1 && r == 0) {
-		saved = errno;
-		r = -1;
-	}
-	if (r == 0 && (r = put_size(fd, meta, size)) == -1)
-		saved = errno;
+	cdb_write_free(w);
 	free(meta);
 	errno = saved;
 	return r;
@@ -264,49 +233,49 @@ set_rights(int fd, gid_t gid)
 	return gid == (gid_t)-1 ? 0 : fchown(fd, (uid_t)-1, gid);
 }
 
-/* Every record reads back as it was given. */
-static bool
-reads_back(struct list *l, const struct source *s, const struct report *r)
-{
-	char value[RECORD_MAX];
-	const char *key;
-	size_t i, n;
-
-	for (i = 0; i < s->n; i++) {
-		report_progress(r, s->id, "checking", i, i, s->n);
-		if (i + AHEAD < s->n)
-			list_ahead(l, s->entries[i + AHEAD].key);
-		key = s->entries[i].key;
-		n = encode(value, &s->entries[i]);
-		if (!list_holds(l, key, strlen(key), value, n))
-			return false;
-	}
-	return true;
-}
-
+/* Opened as a worker does it, then read whole. */
 static int
-read_back(int dirfd, const struct source *s, const struct report *r)
+read_back(int fd, int dirfd, const struct source *s, const struct report *r)
 {
 	struct list_error e;
 	struct list *l = list_open(dirfd, s->id, &e);
-	bool good = l != NULL && reads_back(l, s, r);
 
 	list_close(l);
-	if (good)
-		return 0;
+	if (l != NULL)
+		return readback(fd, s, r);
 	errno = EBADMSG;
 	return -1;
+}
+
+struct disk {
+	int fd, error;
+};
+
+static void
+sync_file(void *arg)
+{
+	struct disk *d = arg;
+
+	d->error = fsync(d->fd) == -1 ? errno : 0;
 }
 
 /* Written, read back and on the disk, which works while we read. */
 static int
 write_list(int fd, int dirfd, const struct source *s, gid_t gid,
-    const struct report *r)
+    const struct report *report)
 {
-	if (write_cdb(fd, s, r) == -1 || set_rights(fd, gid) == -1)
+	struct disk disk = { .fd = fd };
+	struct parallel syncing;
+	int r, saved;
+
+	if (write_cdb(fd, s, report) == -1 || set_rights(fd, gid) == -1)
 		return -1;
-	start_disk(fd);
-	return read_back(dirfd, s, r) == -1 ? -1 : fsync(fd);
+	parallel_begin(&syncing, sync_file, &disk, s->n * CDB_SLOT);
+	r = read_back(fd, dirfd, s, report);
+	saved = errno;
+	parallel_end(&syncing);
+	errno = r == 0 ? disk.error : saved;
+	return r == 0 && disk.error == 0 ? 0 : -1;
 }
 
 int

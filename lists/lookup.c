@@ -208,33 +208,6 @@ list_get(struct list *l, const char *key, size_t len, struct list_entry *e)
 	return LIST_FOUND;
 }
 
-bool
-list_holds(struct list *l, const char *key, size_t klen, const char *value,
-    size_t vlen)
-{
-	struct cdb cursor = l->cdb;
-	const void *have;
-
-	if (cdb_find(&cursor, key, (unsigned)klen) != 1 ||
-	    cdb_datalen(&cursor) != vlen)
-		return false;
-	have = cdb_getdata(&cursor);
-	return have != NULL && memcmp(have, value, vlen) == 0;
-}
-
-/* The low octet of a hash chooses the table, the rest where it begins. */
-void
-list_ahead(const struct list *l, const char *key)
-{
-	unsigned hash = cdb_hash(key, (unsigned)strlen(key));
-	const unsigned char *toc = l->cdb.cdb_mem + 8 * (hash & 255);
-	unsigned at = cdb_unpack(toc), slots = cdb_unpack(toc + 4);
-
-	if (slots > 0)
-		__builtin_prefetch(
-		    l->cdb.cdb_mem + at + hash / 256 % slots * 8);
-}
-
 /* The record at *pos; *pos moves behind it. 0, or -1. */
 static int
 read_record(const struct list *l, uint64_t *pos, uint64_t end, const char **key,

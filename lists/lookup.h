@@ -68,16 +68,6 @@ bool list_damaged(const struct list *);
 enum list_found
 list_get(struct list *, const char *key, size_t len, struct list_entry *);
 
-/* Does the record of that key hold this very value? */
-bool list_holds(struct list *, const char *key, size_t klen, const char *value,
-    size_t vlen);
-
-/*
- * Have the place in the hash tables fetched where that key is to be found:
- * whoever looks up millions of keys waits for little else.
- */
-void list_ahead(const struct list *, const char *key);
-
 /*
  * Call each for every record but @meta, in the order of the file, until it
  * returns false. 0, or -1 when the file is damaged; never more steps than
