@@ -17,6 +17,7 @@
 
 #include "lists/key.h"
 #include "lists/parse.h"
+#include "lists/plain.h"
 #include "lists/source.h"
 #include "lists/table.h"
 
@@ -313,11 +314,17 @@ source_parse_text(struct source *s, const char *name, const char *text,
 	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		text += 3;
 	for (; text < end; text = eol + 1) {
+		line++;
+		report_progress(r, s->id, "reading", line,
+		    (size_t)(text - begin), size);
+		len = parse_plain(s, file, line, text, end);
+		eol = text + len;
+		if (len > 0)
+			continue;
 		eol = memchr(text, '\n', (size_t)(end - text));
 		if (eol == NULL)
 			eol = end;
 		len = (size_t)(eol - text);
-		line++;
 		if (len > 0 && text[len - 1] == '\r') {
 			if (!dos)
 				report_error(r, file, line,
@@ -328,8 +335,6 @@ source_parse_text(struct source *s, const char *name, const char *text,
 		}
 		if (check_octets(file, line, text, len, r))
 			parse_line(s, file, line, text, len, r);
-		report_progress(r, s->id, "reading", line,
-		    (size_t)(text - begin), size);
 	}
 }
 

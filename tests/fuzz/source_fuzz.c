@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lists/parse.h"
+#include "lists/plain.h"
 #include "lists/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -42,6 +44,28 @@ parse_again(const struct source *s)
 	free(text);
 }
 
+/* What the short way takes is what the long way makes of the same line. */
+static void
+compare_ways(enum list_id id, const char *text, size_t size)
+{
+	struct report r = { .send = NULL };
+	struct source plain, other;
+	size_t n;
+
+	source_init(&plain, id);
+	source_init(&other, id);
+	n = parse_plain(&plain, "fuzz", 1, text, text + size);
+	if (n > 0) {
+		parse_line(&other, "fuzz", 1, text, n, &r);
+		if (r.errors != 0 || other.n != 1 || plain.n != 1 ||
+		    strcmp(plain.entries->key, other.entries->key) != 0 ||
+		    plain.entries->rule->action != other.entries->rule->action)
+			abort();
+	}
+	source_free(&other);
+	source_free(&plain);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -52,6 +76,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size-- == 0)
 		return 0;
 	source_init(&s, (enum list_id)(data[0] % LIST_COUNT));
+	compare_ways(s.id, text, size);
 	dropin = memchr(text, '\0', size);
 	if (dropin != NULL) {
 		source_parse_text(&s, "fuzz", text, (size_t)(dropin - text),
