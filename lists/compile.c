@@ -145,6 +145,7 @@ plan_list(struct compile *c, enum list_id id)
 		return;
 	if (named || c->ask->check)
 		c->parsed |= BIT(id);
+	source_digest_files(s);
 	if (is_same(s, old)) {
 		if (named && list_verify(old) == -1)
 			c->built |= BIT(id);

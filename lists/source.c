@@ -1,8 +1,8 @@
 /*
  * The sources of one list: NAME and the drop-ins NAME.d/ in the order of their
- * names. They are read and digested whole before anything is parsed, so that
- * what was compiled is what was digested. Every mistake is reported, with the
- * file and the line, and parsing goes on behind it.
+ * names. They are read whole before anything is parsed, so that what was
+ * compiled is what was digested. Every mistake is reported, with the file and
+ * the line, and parsing goes on behind it.
  */
 #include <sys/types.h>
 #include <sys/stat.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lists/key.h"
+#include "lists/parallel.h"
 #include "lists/parse.h"
 #include "lists/plain.h"
 #include "lists/source.h"
@@ -144,10 +145,13 @@ digest_text(SHA2_CTX *sha, char out[DIGEST_MAX])
 }
 
 static void
-digest_file(struct source_file *f)
+digest_file(void *arg)
 {
+	struct source_file *f = arg;
 	SHA2_CTX sha;
 
+	if (f->digest[0] != '\0')
+		return;
 	SHA512Init(&sha);
 	SHA512Update(&sha, (const uint8_t *)f->text, f->size);
 	digest_text(&sha, f->digest);
@@ -173,7 +177,6 @@ load_file(struct source *s, int dirfd, const char *name, struct report *r)
 		report_error(r, name, 0, "%s",
 		    errno == EINVAL ? "not a regular file" : strerror(errno));
 	close(fd);
-	digest_file(f);
 }
 
 static int
@@ -259,7 +262,16 @@ source_replace(struct source *s, const char *name, char *text, size_t size)
 	free(f->text);
 	f->text = text;
 	f->size = size;
-	digest_file(f);
+	f->digest[0] = '\0';
+}
+
+void
+source_digest_files(struct source *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nfiles; i++)
+		digest_file(&s->files[i]);
 }
 
 void
@@ -353,12 +365,15 @@ warn_unused(const struct source *s, struct report *r)
 void
 source_parse(struct source *s, struct report *r)
 {
+	struct parallel digesting;
 	struct source_file *f;
 	size_t i;
 
 	for (i = 0; i < s->nfiles; i++) {
 		f = &s->files[i];
+		parallel_begin(&digesting, digest_file, f, f->size);
 		source_parse_text(s, f->name, f->text, f->size, r);
+		parallel_end(&digesting);
 		free(f->text);
 		f->text = NULL;
 	}

@@ -37,9 +37,9 @@ struct entry {
 };
 
 struct source_file {
-	const char *name; /* relative to source_dir */
-	char digest[DIGEST_MAX];
-	char *text; /* until it was parsed */
+	const char *name;	 /* relative to source_dir */
+	char digest[DIGEST_MAX]; /* "" until it is made */
+	char *text;		 /* until it was parsed */
 	size_t size;
 };
 
@@ -62,7 +62,7 @@ void source_free(struct source *);
 
 /*
  * Read NAME and NAME.d/ (in the order of their names, dot files left out)
- * below dirfd and digest them; nothing is parsed. What is wrong is reported.
+ * below dirfd; nothing is parsed nor digested. What is wrong is reported.
  */
 void source_load(struct source *, int dirfd, struct report *);
 
@@ -75,10 +75,13 @@ const struct source_file *source_file(const struct source *, const char *name);
  */
 void source_replace(struct source *, const char *name, char *text, size_t size);
 
+/* Make the digests of the files, before they are parsed. */
+void source_digest_files(struct source *);
+
 /* One digest over the names and digests of all files. */
 void source_digest(const struct source *, char out[DIGEST_MAX]);
 
-/* Parse what was loaded, sort and merge; all errors are reported. */
+/* Parse what was loaded, digest, sort, merge; all errors are reported. */
 void source_parse(struct source *, struct report *);
 
 /* Parse one text as the file of that name. */

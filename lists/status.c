@@ -86,6 +86,7 @@ list_status(const struct generation *g, enum list_id id, const char *source_dir,
 	}
 	source_init(&now, id);
 	source_load(&now, dirfd, &r);
+	source_digest_files(&now);
 	for (i = 0; i < now.nfiles && r.errors == 0; i++) {
 		if (!was_built_from(l, now.files[i].name, digest))
 			each(arg, now.files[i].name, SOURCE_NEW);
