@@ -98,6 +98,7 @@ CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is"}
 def spoken():
     """Every reply in the sources: calls, rows of tables, plain returns."""
     toks = tokens(source("worker/cmd_*.c", "worker/command.c",
+                         "worker/message.c",
                          "worker/session.c", "worker/greet.c", "worker/rate.c",
                          "worker/check*.c",
                          "worker/deliver*.c"))
