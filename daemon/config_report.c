@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/config_report.h"
 
@@ -46,4 +47,22 @@ config_warning(struct config_log *log, unsigned line, const char *fmt, ...)
 	va_start(ap, fmt);
 	message(log, line, "warning: ", fmt, ap);
 	va_end(ap);
+}
+
+const char *
+config_label(const char *section, const char *title, const char *name,
+    char buf[CONFIG_LABEL_MAX])
+{
+	if (title != NULL)
+		snprintf(buf, CONFIG_LABEL_MAX, "%.60s \"%.80s\"", section,
+		    title);
+	else
+		snprintf(buf, CONFIG_LABEL_MAX, "%.60s",
+		    section != NULL ? section : "");
+	if (name != NULL) {
+		if (section != NULL)
+			strlcat(buf, ": ", CONFIG_LABEL_MAX);
+		strlcat(buf, name, CONFIG_LABEL_MAX);
+	}
+	return buf;
 }

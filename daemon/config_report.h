@@ -19,4 +19,10 @@ void config_error(struct config_log *, unsigned line, const char *fmt, ...)
 void config_warning(struct config_log *, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+#define CONFIG_LABEL_MAX 256
+
+/* How a section or a setting is called in messages; parts may be NULL. */
+const char *config_label(const char *section, const char *title,
+    const char *name, char buf[CONFIG_LABEL_MAX]);
+
 #endif
