@@ -453,8 +453,10 @@ hop_abort(struct delivery *d)
 	h->nsent = 0;
 }
 
+/* A transaction that was left open must not be the next one's. */
 void
 hop_leave(struct delivery *d)
 {
+	hop_abort(d);
 	hop_keep(d->hop);
 }
