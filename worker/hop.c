@@ -22,6 +22,7 @@
 #define REFUSALS_MOST 5	     /* replies 4xx and 5xx in one that is kept */
 #define LOOK_MS	      250    /* after one that is kept */
 #define STALE_MS      10000  /* what is gathered of a message goes out */
+#define YIELD_MS      1000   /* a slow client must not keep others waiting */
 
 void
 hop_lose(struct hop *h, const char *fmt, ...)
@@ -131,7 +132,13 @@ hop_idle(struct hop *h, bool spoke)
 void
 hop_yield(struct hop *h)
 {
-	if (h->open && !h->in_data && hop_is_wanted(h))
+	int64_t now;
+
+	if (!h->open || h->in_data)
+		return;
+	now = clock_ms();
+	if (now >= h->kept_ms ||
+	    (hop_is_wanted(h) && now - h->used_ms >= YIELD_MS))
 		hop_quit(h);
 }
 
@@ -286,8 +293,10 @@ hop_read(struct hop *h, int64_t patience_ms,
 		state = hop_reply_take(&h->reply, h->in + h->in_start,
 		    h->in_end - h->in_start, &used, each_line, h);
 		h->in_start += used;
-		if (state == REPLY_DONE)
+		if (state == REPLY_DONE) {
+			h->used_ms = clock_ms();
 			return 0;
+		}
 		if (state == REPLY_BROKEN)
 			hop_lose(h, "its reply is not SMTP");
 		else

@@ -46,7 +46,8 @@ struct hop {
 	bool warned;	       /* that it does not offer what is wanted */
 	struct hop_note *note; /* where it is counted, or NULL */
 	int64_t opened_ms;
-	int64_t kept_ms;   /* when it is given up that nobody uses it */
+	int64_t used_ms;   /* when it last said what it was asked */
+	int64_t kept_ms;   /* when one that nobody uses is given up */
 	unsigned refusals; /* replies 4xx and 5xx */
 	bool watched;	   /* by the worker's epoll */
 
@@ -99,7 +100,10 @@ void hop_keep(struct hop *);
 int hop_idle_ms(const struct hop *);
 /* Look after one that is kept; spoke: it can be read from. */
 void hop_idle(struct hop *, bool spoke);
-/* Let go of it while the client is slow, if somebody waits for it. */
+/*
+ * The client is heard: let go of a connection that somebody waits for and that
+ * was not used for a second, and of one that was kept long enough.
+ */
 void hop_yield(struct hop *);
 
 /* The connection has failed; the first reason counts. */

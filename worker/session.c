@@ -86,6 +86,7 @@ session_fill(struct session *s, int secs)
 	int64_t since_ms = clock_ms();
 	enum io_result r;
 
+	hop_yield(s->hop); /* one that drips is never late */
 	do
 		r = io_fill(&s->io, next_look(s, since_ms, secs));
 	while (r == IO_LATE && is_patient(s, since_ms, secs));
@@ -98,6 +99,7 @@ session_line(struct session *s, int secs, const char **line, size_t *len)
 	int64_t since_ms = clock_ms();
 	enum io_result r;
 
+	hop_yield(s->hop);
 	do
 		r = io_line(&s->io, next_look(s, since_ms, secs), line, len);
 	while (r == IO_LATE && is_patient(s, since_ms, secs));

@@ -1,9 +1,12 @@
 """What a client may do to the connection that another one's mail will use."""
 
+import threading
+
 import pytest
 
+from conftest import wait_until
 from hop import Hop
-from test_kept import MESSAGE, serve
+from test_kept import MESSAGE, deliver, open_now, serve
 
 
 @pytest.fixture
@@ -51,3 +54,43 @@ def test_a_transaction_left_for_a_maildir_is_nobody_s(gateway, hop, session):
     assert verbs == ["EHLO gw.example.org", "MAIL FROM:<first",
                      "RCPT TO:<alice", "RSET", "MAIL FROM:<second",
                      "RCPT TO:<alice", "DATA"]
+
+
+@pytest.mark.parametrize("step", ["DATA", "commands"])
+def test_a_client_that_drips_holds_no_connection(gateway, hop, step):
+    """Never silent for a second, it has nothing to say to the hop either."""
+    begin(gateway, hop, "connections = 1", workers=2)
+    over = threading.Event()
+    drops = b"x" if step == "DATA" else b"NOOP\r\n"
+
+    def drip(client):
+        while not over.wait(0.2):
+            client.send(drops)
+
+    with gateway.connect() as slow:
+        slow.helo()
+        assert slow.say("MAIL FROM:<slow@client.example>").startswith("250")
+        assert slow.say("RCPT TO:<alice@example.org>").startswith("250")
+        if step == "DATA":
+            assert slow.say("DATA").startswith("354")
+        dripping = threading.Thread(target=drip, args=(slow,))
+        dripping.start()
+        try:
+            assert deliver(gateway).startswith("250 ")
+        finally:
+            over.set()
+            dripping.join()
+        if step == "DATA":
+            slow.send("\r\n.\r\n")
+            assert slow.reply().startswith("250 ")
+    assert hop.said("MAIL FROM:<SLOW")
+
+
+def test_an_idle_one_is_not_kept_by_another_client_s_silence(gateway, hop):
+    """Next hops hang up on who is idle, and a wall on the way does so unsaid."""
+    serve(gateway, hop, "keep_secs = 1")
+    assert deliver(gateway).startswith("250 ")
+    assert open_now(hop) == 1
+    with gateway.connect() as silent:
+        silent.helo()
+        wait_until(lambda: open_now(hop) == 0, 5, "the end of the connection")
