@@ -150,12 +150,19 @@ hop_health(struct clients *c, const struct state *s, const char *hop)
 	return silent ? HOP_SILENT : HOP_AWAY;
 }
 
+/* We have to leave, or the client's time was over: that is not its fault. */
+static bool
+was_cut_short(const struct hop *h)
+{
+	return wait_hurried() || (h->late && clock_ms() >= h->until_ms);
+}
+
 void
 hop_note_health(struct hop *h)
 {
 	struct hop_note *n = hops_take(h->clients, h->at.text);
 
-	if (n == NULL || wait_hurried())
+	if (n == NULL || was_cut_short(h))
 		return;
 	if (h->failed)
 		atomic_store(&n->dead_ms,

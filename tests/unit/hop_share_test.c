@@ -43,6 +43,7 @@ hop_new(struct waiting *w, struct slot *slot)
 	h->rules = &set.any_hop;
 	h->clients = c;
 	h->slot = slot;
+	h->until_ms = INT64_MAX;
 	strlcpy(h->at.text, HOP, sizeof(h->at.text));
 	return h;
 }
@@ -137,6 +138,11 @@ test_health(void **state)
 	try_it(h, false, false);
 	assert_int_equal(hop_health(c, NULL, HOP), HOP_ALIVE);
 	assert_int_equal(hop_health(c, NULL, "192.0.2.2:25"), HOP_ALIVE);
+
+	/* A session that was over says nothing of the hop. */
+	h->until_ms = clock_ms();
+	try_it(h, true, true);
+	assert_int_equal(hop_health(c, NULL, HOP), HOP_ALIVE);
 	free(h);
 }
 
