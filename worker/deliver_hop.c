@@ -326,7 +326,7 @@ catch_up(struct delivery *d, struct hop *h, struct hop_answer *a)
 		answer_trouble(a, "back again, it lacks what it had");
 		return false;
 	}
-	if (!h->fresh && !h->mail_sent)
+	if (!h->fresh)
 		hop_expect_silence(h);
 	return replay(d, h, a);
 }

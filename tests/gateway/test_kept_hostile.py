@@ -1,6 +1,7 @@
 """What a client may do to the connection that another one's mail will use."""
 
 import threading
+import time
 
 import pytest
 
@@ -94,3 +95,21 @@ def test_an_idle_one_is_not_kept_by_another_client_s_silence(gateway, hop):
     with gateway.connect() as silent:
         silent.helo()
         wait_until(lambda: open_now(hop) == 0, 5, "the end of the connection")
+
+
+def test_a_reply_too_many_is_not_taken_for_the_next_one(gateway, hop):
+    """Else bob is told yes, and the message no, for what is said of bob."""
+    serve(gateway, hop)
+    hop.play({"RCPT 1": ("250 2.1.5 ok", 0.1, "250 2.1.5 again"),
+              "RCPT 2": "550 5.1.1 who"},
+             {"RCPT 2": "550 5.1.1 who"})
+    with gateway.connect() as c:
+        c.helo()
+        assert c.say("MAIL FROM:<s@client.example>").startswith("250")
+        assert c.say("RCPT TO:<alice@example.org>").startswith("250")
+        time.sleep(0.3)
+        assert c.say("RCPT TO:<bob@example.org>").startswith("550 5.1.1 who")
+        assert c.say("DATA").startswith("354")
+        c.send(MESSAGE + ".\r\n")
+        assert c.reply().startswith("250 ")
+    assert hop.connections == 2 and len(hop.taken) == 1
