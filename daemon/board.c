@@ -109,7 +109,8 @@ read_old_state(const char *run_dir)
 
 	snprintf(path, sizeof(path), "%s/state", run_dir);
 	if (old != NULL &&
-	    (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) != -1) {
+	    (fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) !=
+		-1) {
 		n = read(fd, old, sizeof(*old));
 		close(fd);
 	}
