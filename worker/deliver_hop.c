@@ -7,9 +7,11 @@
 
 #include "worker/deliver_hop.h"
 #include "worker/hop_client.h"
+#include "worker/hop_rules.h"
 #include "worker/hop_share.h"
 #include "worker/hops.h"
 #include "worker/log.h"
+#include "worker/settings.h"
 #include "worker/wait.h"
 
 #define MESSAGE_MS 300000 /* at least, from DATA to the dot */
@@ -250,6 +252,24 @@ try_places(struct delivery *d, struct hop *h, const struct places *to,
 }
 
 /*
+ * How is that place, and what it has its name of? What visits have seen counts
+ * as long as there are any.
+ */
+static enum hop_health
+health_of(const struct delivery *d, const struct place *at)
+{
+	bool visited = hop_rules(d->set, at)->probe_secs > 0;
+	const struct state *seen = visited ? d->shared : NULL;
+	enum hop_health health = hop_health(d->clients, seen, at->text);
+	char key[HOP_TEXT_MAX];
+
+	where_key(key, at);
+	if (health == HOP_ALIVE && hops_seen_down(seen, key))
+		return HOP_AWAY;
+	return health;
+}
+
+/*
  * Open a connection: to the place that took the recipients before, or else to
  * the first of the route's that answers. One that was dead comes last; one
  * that keeps its clients waiting is not tried for a while.
@@ -258,7 +278,6 @@ static void
 connect_to_any(struct delivery *d, struct hop *h)
 {
 	enum hop_health health[PLACES_MAX];
-	char key[HOP_TEXT_MAX];
 	struct place again = h->at;
 	struct places to;
 	size_t i;
@@ -273,12 +292,8 @@ connect_to_any(struct delivery *d, struct hop *h)
 		h->failed = true;
 		return;
 	}
-	for (i = 0; i < to.n; i++) {
-		where_key(key, &to.item[i]);
-		health[i] = hop_health(d->clients, d->shared, to.item[i].text);
-		if (health[i] == HOP_ALIVE && hops_seen_down(d->shared, key))
-			health[i] = HOP_AWAY; /* all that it is the name of */
-	}
+	for (i = 0; i < to.n; i++)
+		health[i] = health_of(d, &to.item[i]);
 	if (!try_places(d, h, &to, health, HOP_ALIVE) &&
 	    !try_places(d, h, &to, health, HOP_AWAY) && !h->failed)
 		hop_lose(h, "it timed out before, and is left alone a while");

@@ -1,5 +1,6 @@
 """Visits of the probe helper to next hops."""
 
+import os
 import socket
 
 import pytest
@@ -42,6 +43,7 @@ def offers_both(gateway):
 
 
 def start_again(gateway):
+    wait_until(lambda: is_free(gateway.port), what="the end of the old one")
     gateway.launch()
     wait_until(lambda: not is_free(gateway.port), what="the listener")
 
@@ -103,6 +105,42 @@ def test_nobody_is_visited_who_does_not_want_it(gateway, hop):
     assert not offers_both(gateway)
     assert not any("probe" in title for title in gateway.titles())
     assert not hop.connections
+
+
+def test_what_visits_have_seen_is_over_with_them(gateway, hop):
+    """Else one that was down then is passed over for ever."""
+    other = Hop()
+    first = hop.port
+    try:
+        hop.close()
+        gateway.keep = True
+        gateway.write_lists(
+            routes=f"* smtp:127.0.0.1:{first},127.0.0.1:{other.port}\n")
+        for rules in "probe_secs = 1", "probe_secs = 0":
+            gateway.start("workers { min = 1 max = 1 spare = 1 }",
+                          *[f'next_hop "127.0.0.1:{port}" {{ {rules} }}'
+                            for port in (first, other.port)])
+            if rules == "probe_secs = 1":
+                gateway.wait_event("hop", state="out")
+                gateway.stop()
+                hop = Hop(port=first)
+        wait_until(lambda: not is_free(gateway.port), what="the listener")
+        with gateway.connect() as c:
+            assert c.helo().message("Subject: x\r\n\r\n").startswith("250 ")
+        assert hop.taken and not other.taken
+    finally:
+        other.close()
+        hop.close()
+
+
+def test_a_pipe_in_place_of_the_old_state_holds_nobody_up(gateway, hop):
+    serve(gateway, hop.port)
+    wait_until(lambda: offers_both(gateway), what="DSN and SMTPUTF8")
+    gateway.stop()
+    (gateway.dir / "run/state").unlink()
+    os.mkfifo(gateway.dir / "run/state")
+    start_again(gateway)
+    wait_until(lambda: offers_both(gateway), what="DSN and SMTPUTF8")
 
 
 def test_a_visit_has_a_proxy_header_of_its_own(gateway):
