@@ -15,12 +15,9 @@ is_among(const char *hops, const char *hop)
 {
 	size_t len, wanted = strlen(hop);
 
-	for (; hops != NULL && *hops != '\0'; hops += len) {
-		hops += strspn(hops, " ,|");
-		len = strcspn(hops, " ,|");
-		if (len == wanted && len > 0 && memcmp(hops, hop, len) == 0)
+	for (; (len = hops_next(&hops)) > 0; hops += len)
+		if (len == wanted && memcmp(hops, hop, len) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -41,7 +38,7 @@ add(struct state *s, const char *hop, size_t len)
 {
 	struct hop_seen *h;
 
-	if (len == 0 || len >= sizeof(h->hop) || find(s, hop, len) != NULL)
+	if (len >= sizeof(h->hop) || find(s, hop, len) != NULL)
 		return;
 	for (h = s->hops; h < s->hops + SEEN_HOPS; h++)
 		if (atomic_load(&h->flags) == 0) {
@@ -61,11 +58,8 @@ next_hops_place(struct state *s, const char *hops)
 	for (h = s->hops; h < s->hops + SEEN_HOPS; h++)
 		if (atomic_load(&h->flags) != 0 && !is_among(hops, h->hop))
 			atomic_store(&h->flags, 0);
-	for (; hops != NULL && *hops != '\0'; hops += len) {
-		hops += strspn(hops, " ,|");
-		len = strcspn(hops, " ,|");
+	for (; (len = hops_next(&hops)) > 0; hops += len)
 		add(s, hops, len);
-	}
 }
 
 static void
@@ -86,6 +80,7 @@ next_hops_take(struct state *s, struct clients *c, const struct probe_visit *v)
 	struct hop_seen *h;
 	struct hop_note *note;
 	uint32_t was, flags;
+	const char *target;
 
 	if (memchr(v->hop, '\0', sizeof(v->hop)) == NULL ||
 	    memchr(v->why, '\0', sizeof(v->why)) == NULL ||
@@ -99,7 +94,8 @@ next_hops_take(struct state *s, struct clients *c, const struct probe_visit *v)
 	else
 		flags |= SEEN_DOWN;
 	atomic_store(&h->flags, flags);
-	if (v->up && (note = hops_take(c, v->hop)) != NULL)
+	hops_scheme(v->hop, &target);
+	if (v->up && (note = hops_take(c, target)) != NULL)
 		atomic_store(&note->dead_ms, 0);
 	if ((was & SEEN_DOWN) != (flags & SEEN_DOWN))
 		log_visit(v);

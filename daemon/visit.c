@@ -30,14 +30,6 @@ struct visit {
 
 /* ------------------------------------------------------------ the next hops */
 
-/* The next one of a list, behind what was taken; its length, 0: no more. */
-static size_t
-next_hop(const char **hops)
-{
-	*hops += strspn(*hops, " ,|");
-	return strcspn(*hops, " ,|");
-}
-
 /*
  * Make it a route of its own. False: it is none that could be visited, or that
  * the settings want visited.
@@ -57,16 +49,7 @@ take_hop(struct visit *v, const struct settings *set, const char *hop,
 	v->hop[len] = '\0';
 	if (strchr(v->hop, ':') == NULL)
 		return false; /* "maildir", "many", "other" */
-	name = v->hop;
-	if (strncmp(name, "mx:", 3) == 0) {
-		v->route.scheme = ACT_MX;
-		name += 3;
-	} else if (strncmp(name, "lmtp:", 5) == 0) {
-		v->route.scheme = ACT_LMTP;
-		name += 5;
-	} else {
-		v->route.scheme = ACT_SMTP;
-	}
+	v->route.scheme = hops_scheme(v->hop, &name);
 	snprintf(v->route.text, sizeof(v->route.text), "%s:%s",
 	    list_action_name(v->route.scheme), name);
 	if (v->route.scheme == ACT_MX)
@@ -82,7 +65,7 @@ visit_wanted(const struct settings *set, const char *hops)
 	struct visit v;
 	size_t len;
 
-	for (; hops != NULL && (len = next_hop(&hops)) > 0; hops += len)
+	for (; (len = hops_next(&hops)) > 0; hops += len)
 		if (take_hop(&v, set, hops, len))
 			return 1;
 	return 0;
@@ -97,7 +80,7 @@ visit_init(struct visitor *o, const char *hops)
 	o->n = 0;
 	o->visits = NULL;
 	o->where.cache = NULL;
-	for (; p != NULL && (len = next_hop(&p)) > 0; p += len)
+	for (; (len = hops_next(&p)) > 0; p += len)
 		most++;
 	if (most == 0)
 		return 0;
@@ -105,7 +88,7 @@ visit_init(struct visitor *o, const char *hops)
 	o->visits = calloc(most, sizeof(*o->visits));
 	if (o->where.cache == NULL || o->visits == NULL)
 		return -1;
-	for (p = hops; (len = next_hop(&p)) > 0; p += len)
+	for (p = hops; (len = hops_next(&p)) > 0; p += len)
 		if (take_hop(&o->visits[o->n], o->set, p, len))
 			o->n++;
 	return 0;

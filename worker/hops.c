@@ -9,10 +9,41 @@
 #include "worker/hops.h"
 #include "worker/slot.h"
 
+#define JOINTS	     " ,|"
 #define PROBES	     8
 #define NOTED	     ((uint64_t)64) /* in the word of every note */
 #define KEYWORD_MASK ((uint64_t)0xff)
 #define FNV_PRIME    0x100000001b3u
+
+size_t
+hops_next(const char **hops)
+{
+	if (*hops == NULL)
+		return 0;
+	*hops += strspn(*hops, JOINTS);
+	return strcspn(*hops, JOINTS);
+}
+
+enum list_action
+hops_scheme(const char *hop, const char **target)
+{
+	static const struct {
+		const char *head;
+		enum list_action scheme;
+	} rows[] = { { LIST_MX, ACT_MX }, { LIST_LMTP, ACT_LMTP } };
+
+	size_t i, len;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		len = strlen(rows[i].head);
+		if (strncmp(hop, rows[i].head, len) != 0)
+			continue;
+		*target = hop + len;
+		return rows[i].scheme;
+	}
+	*target = hop;
+	return ACT_SMTP;
+}
 
 static uint64_t
 stir(uint64_t h, const void *p, size_t len)
@@ -146,8 +177,8 @@ keywords_of(const struct clients *c, const struct state *s, const char *text,
 {
 	char hop[HOP_TEXT_MAX];
 	struct list_target target;
-	const char *bare = hop;
-	bool lmtp;
+	enum list_action scheme;
+	const char *bare;
 
 	if (len >= sizeof(hop))
 		return HOP_KNOWN; /* it has nothing: more than can be told */
@@ -155,14 +186,11 @@ keywords_of(const struct clients *c, const struct state *s, const char *text,
 	hop[len] = '\0';
 	if (strcmp(hop, "maildir") == 0)
 		return HOP_KNOWN | HOP_UTF8;
-	lmtp = strncmp(hop, LIST_LMTP, strlen(LIST_LMTP)) == 0;
-	if (lmtp)
-		bare += strlen(LIST_LMTP);
-	else if (strncmp(hop, LIST_MX, strlen(LIST_MX)) == 0)
-		bare += strlen(LIST_MX);
+	scheme = hops_scheme(hop, &bare);
 	if (list_target(&target, bare) == NULL)
 		return HOP_KNOWN;
-	return look_up(c, s, hop) & ~(lmtp ? (unsigned)HOP_DSN : 0);
+	return look_up(c, s, hop) &
+	    ~(scheme == ACT_LMTP ? (unsigned)HOP_DSN : 0);
 }
 
 unsigned
@@ -172,10 +200,8 @@ hops_common(const struct clients *c, const struct state *s, const char *hops)
 	bool known = false;
 	size_t len;
 
-	for (; hops != NULL && *hops != '\0'; hops += len) {
-		hops += strspn(hops, " ,|");
-		len = strcspn(hops, " ,|");
-		if (len == 0 || (one = keywords_of(c, s, hops, len)) == 0)
+	for (; (len = hops_next(&hops)) > 0; hops += len) {
+		if ((one = keywords_of(c, s, hops, len)) == 0)
 			continue;
 		known = true;
 		common &= one;

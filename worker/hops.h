@@ -9,7 +9,10 @@
 #define LICTOR_HOPS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "lists/list.h"
 
 struct clients;
 struct hop_note;
@@ -24,6 +27,14 @@ struct state;
 #define HOP_STARTTLS   256 /* it is not noted */
 #define HOP_KNOWN      128 /* it has been asked */
 #define HOP_NOTABLE    63  /* what a note has room for */
+
+/*
+ * Walk over hops as list routes tells them (struct list_info), or NULL: go to
+ * the next one. Its length, which is to be added to go on; 0: no more.
+ */
+size_t hops_next(const char **hops);
+/* How mail goes to one of them; its target is what its route has. */
+enum list_action hops_scheme(const char *hop, const char **target);
 
 /* The note of a hop; where there is none, one is made. NULL: no room. */
 struct hop_note *hops_take(struct clients *, const char *hop);
