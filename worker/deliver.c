@@ -75,7 +75,7 @@ deliver_log(const struct delivery *d, struct logline *l)
 
 	snprintf(text, sizeof(text), "%s:%s", h->at.lmtp ? "lmtp" : "smtp",
 	    h->at.text);
-	if (d->route.scheme == ACT_MAILDIR ||
+	if (d->route.scheme == ACT_MAILDIR || h->at.text[0] == '\0' ||
 	    strcmp(h->route, d->route.text) != 0 ||
 	    strcmp(text, d->route.text) == 0) {
 		log_text(l, "next_hop", d->route.text);

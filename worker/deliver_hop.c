@@ -286,6 +286,7 @@ connect_to_any(struct delivery *d, struct hop *h)
 		open_at(h, &again);
 		return;
 	}
+	memset(&h->at, 0, sizeof(h->at)); /* for the log: nowhere yet */
 	strlcpy(h->route, d->route.text, sizeof(h->route));
 	if (where_find(&to, &d->route, &d->where, h->why, sizeof(h->why)) ==
 	    -1) {

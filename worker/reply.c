@@ -241,8 +241,10 @@ reply_hop(struct session *s, const struct hop_answer *a, const char *to)
 	log_refusal(s, &l, "hop", &why, to);
 	log_reply(&l, code, status);
 	deliver_log(&s->delivery, &l);
-	if (a->hop_code != 0)
+	if (a->result == HOP_REFUSED && a->hop_code != 0)
 		log_format(&l, "hop_reply", "%d %s", a->hop_code, a->text);
+	else if (a->hop_code != 0) /* the words are ours */
+		log_number(&l, "hop_reply", a->hop_code);
 	log_text(&l, "text", a->log);
 	if (a->result != HOP_REFUSED)
 		l.level = LOG_ODD;

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import free_port, is_free, wait_until
 from hop import Hop
 from test_kept import MESSAGE, deliver, open_now, serve
 
@@ -113,3 +113,34 @@ def test_a_reply_too_many_is_not_taken_for_the_next_one(gateway, hop):
         c.send(MESSAGE + ".\r\n")
         assert c.reply().startswith("250 ")
     assert hop.connections == 2 and len(hop.taken) == 1
+
+
+def test_the_log_names_no_hop_of_an_earlier_message(gateway, hop):
+    serve(gateway, hop)
+    gateway.write_lists(
+        recipients="@example.org\n",
+        routes=f"* smtp:127.0.0.1:{hop.port}\n"
+               "bob@example.org smtp:nowhere.example:25\n")
+    gateway.stop()
+    gateway.start(nameservers=f'{{"127.0.0.1:{free_port()}"}}',
+                  dns_deadline_ms="100")
+    wait_until(lambda: not is_free(gateway.port), what="the listener")
+    with gateway.connect() as c:
+        assert c.helo().message(MESSAGE).startswith("250 ")
+        assert c.say("MAIL FROM:<s@client.example>").startswith("250")
+        assert c.say("RCPT TO:<bob@example.org>").startswith("451 4.3.0")
+    line = gateway.wait_event("refuse")
+    assert " next_hop=smtp:nowhere.example:25 " in line
+    assert f":{hop.port} " not in line
+
+
+def test_the_log_puts_no_words_into_the_mouth_of_a_hop(gateway, hop):
+    serve(gateway, hop)
+    hop.play({"MAIL": "503 5.5.1 bad sequence"})
+    with gateway.connect() as c:
+        c.helo()
+        assert c.say("MAIL FROM:<s@client.example>").startswith("250")
+        assert c.say("RCPT TO:<bob@example.org>").startswith("451 4.3.0")
+    line = gateway.wait_event("refuse")
+    assert " hop_reply=503 " in line
+    assert ' text="MAIL: 503 bad sequence"' in line
