@@ -15,9 +15,10 @@
 #include "worker/peer.h"
 #include "worker/settings.h"
 
-#define VALUE_MAX (3 * NAME_TEXT_MAX + 8) /* in xtext */
-#define LINE_MOST 480			  /* of 512, its CRLF included */
-#define GREET_MS  60000
+#define VALUE_MAX  (3 * NAME_TEXT_MAX + 8) /* in xtext */
+#define VALUE_MOST 464			   /* of these, that a line holds */
+#define LINE_MOST  480			   /* of 512, its CRLF included */
+#define GREET_MS   60000
 
 bool
 hop_wants_local(const struct settings *set)
@@ -233,9 +234,9 @@ say_attributes(struct hop *h, const char *verb)
 			continue;
 		attributes[i].value(h, text, sizeof(text));
 		put_xtext(value, text);
+		if (strlen(value) > VALUE_MOST) /* of an odd HELO */
+			put_xtext(value, "[UNAVAILABLE]");
 		len = strlen(attributes[i].name) + strlen(value) + 2;
-		if (strlen(verb) + len > LINE_MOST)
-			continue; /* no name is so long */
 		if (strlen(verb) + strlen(line) + len > LINE_MOST) {
 			hop_command(h, "%s%s", verb, line);
 			line[0] = '\0';

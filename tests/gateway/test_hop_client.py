@@ -75,6 +75,15 @@ def test_xforward_only_what_is_offered(gateway, hop, pipelining):
     assert hop.said("XFORWARD") == ["XFORWARD ADDR=127.0.0.1 HELO=a+2Bb+3Dc"]
 
 
+def test_a_name_that_fits_no_line_is_said_to_be_unknown(gateway, hop):
+    """A hop that keeps what it was told would else have the one before."""
+    hop.play({"XFORWARD": "250 ok"}, keywords=("XFORWARD ADDR HELO",))
+    serve(gateway, hop.port, "xforward")
+    assert deliver(gateway, helo="+" * 200)[0].startswith("250 ")
+    assert hop.said("XFORWARD") == [
+        "XFORWARD ADDR=127.0.0.1 HELO=[UNAVAILABLE]"]
+
+
 def test_a_long_name_takes_more_commands(gateway, hop):
     hop.play({"XFORWARD": "250 ok"}, keywords=(XFORWARD,))
     serve(gateway, hop.port, "xforward")
