@@ -177,6 +177,14 @@ data_take(struct data_scan *d, const char *p, size_t len)
 	return i;
 }
 
+int64_t
+data_certain(const struct data_scan *d)
+{
+	if (d->done)
+		return d->size;
+	return d->size - (d->place == DATA_DOT) - 2 * (d->place == DATA_DOT_CR);
+}
+
 /* ----------------------------------------------------------------- mending */
 
 void

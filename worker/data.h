@@ -44,6 +44,9 @@ void data_start(struct data_scan *);
 /* Take octets up to the end of the data; returns how many were taken. */
 size_t data_take(struct data_scan *, const char *, size_t);
 
+/* The size without what may be the beginning of the end of data. */
+int64_t data_certain(const struct data_scan *);
+
 /*
  * Mending: from octets that may hold bare CR and bare LF to a message as SMTP
  * wants it, with dots stuffed. A CR, an LF, or any number of CR before an LF

@@ -27,7 +27,7 @@ message_fault(const struct session *s, struct message_fault *fault)
 		bool wrong;
 		struct message_fault fault;
 	} rows[] = {
-		{ d->size > s->set->limits.message_bytes,
+		{ data_certain(d) > s->set->limits.message_bytes,
 		    { 552, "5.3.4", "size",
 			"the message is larger than this host takes" } },
 		{ d->bare_lf,

@@ -108,9 +108,9 @@ spool_add(struct spool *s, const char *p, size_t len)
 }
 
 bool
-spool_is_full(const struct spool *s, size_t len)
+spool_overflows(const struct spool *s, size_t len)
 {
-	return s->file_len > 0 || s->memory_len + len > SPOOL_MEMORY;
+	return s->file_len == 0 && s->memory_len + len > SPOOL_MEMORY;
 }
 
 int

@@ -29,8 +29,8 @@ void spool_reset(struct spool *);
 /* Trouble is kept in error, and what comes later is dropped. */
 void spool_add(struct spool *, const char *, size_t);
 
-/* Would so many octets more go beyond its memory? */
-bool spool_is_full(const struct spool *, size_t len);
+/* Would so many octets more be the first that do not fit into its memory? */
+bool spool_overflows(const struct spool *, size_t len);
 
 /*
  * The message is complete and len octets long: call write for one piece after

@@ -68,7 +68,7 @@ pass_piece(void *arg, const char *p, size_t len)
 	return 0;
 }
 
-/* Does the next hop get it from here on? */
+/* Does the next hop get it from here on? All of it is in the memory still. */
 static bool
 begin(struct session *s)
 {
@@ -101,7 +101,7 @@ stream_put(void *arg, const char *p, size_t len)
 	struct stream *st = &s->stream;
 	bool bad = message_fault(s, &fault);
 
-	if (!st->on && (bad || !spool_is_full(s->spool, len) || !begin(s))) {
+	if (!st->on && (bad || !spool_overflows(s->spool, len) || !begin(s))) {
 		spool_add(s->spool, p, len);
 		return;
 	}
@@ -116,12 +116,18 @@ void
 stream_end(struct session *s, struct hop_answer *answer)
 {
 	struct stream *st = &s->stream;
+	int64_t left = intake_len(s) - st->passed;
 
 	if (st->refused) {
 		*answer = st->answer;
 		return;
 	}
-	pass(s, st->tail, (size_t)(intake_len(s) - st->passed));
+	if (st->cut || left < 0 || left > (int64_t)st->ntail) {
+		s->delivery.ops->abort(&s->delivery);
+		answer_trouble(answer, "a part is missing"); /* by our fault */
+		return;
+	}
+	pass(s, st->tail, (size_t)left);
 	s->waiting.deaf = true;
 	s->delivery.ops->end(&s->delivery, answer);
 	s->waiting.deaf = false;
