@@ -23,13 +23,13 @@ smtp_end(struct delivery *d, struct hop_answer *a)
 }
 
 /*
- * A client that is slow with a large message holds the connection that long:
- * not while others wait for one.
+ * A client that is slow with a large message holds the connection that long,
+ * and may mean to: half of them stay for others.
  */
 static bool
 smtp_may_stream(const struct delivery *d)
 {
-	return !hop_is_wanted(d->hop);
+	return hop_is_spare(d->hop);
 }
 
 const struct deliver_ops deliver_smtp = {

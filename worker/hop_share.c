@@ -104,6 +104,15 @@ hop_is_wanted(const struct hop *h)
 	return h->note != NULL && atomic_load(&h->note->wanted) > 0;
 }
 
+bool
+hop_is_spare(const struct hop *h)
+{
+	if (!h->open || h->note == NULL)
+		return h->open;
+	return atomic_load(&h->note->wanted) == 0 &&
+	    2 * atomic_load(&h->note->held) <= (uint32_t)h->rules->connections;
+}
+
 /* A slot is a worker's word. */
 static struct hop_note *
 note_at(struct clients *c, uint32_t number)

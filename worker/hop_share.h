@@ -23,6 +23,11 @@ int hop_enter(struct hop *);
 void hop_give_back(struct hop *);
 /* Does another worker wait for a connection to where this one leads? */
 bool hop_is_wanted(const struct hop *);
+/*
+ * Can a connection be spared as long as a client likes? It is open, and no more
+ * than half of those that there may be are in use.
+ */
+bool hop_is_spare(const struct hop *);
 /* The master's part: give back what a worker held that has died. */
 void hop_take_back(struct clients *, const struct slot *);
 

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
+from conftest import wait_until
 from hop import Hop
+from test_kept import deliver
 from test_stream import HEAD, LINE, MIB, begin, body, is_good
 
 
@@ -56,3 +58,22 @@ def test_one_of_just_the_size_goes_on_wherever_its_end_is_cut(
     assert c.reply().startswith("250 ")
     assert body(hop.taken[0]) == HEAD + MIB
     is_good(c, hop, 2)
+
+
+def test_slow_ones_hold_half_of_the_connections(gateway, hop):
+    """Half a message cannot be taken back: so others would wait for it."""
+    serve(gateway, hop, 4)
+    slow = []
+    for n in range(1, 5):
+        slow.append(begin(gateway))
+        slow[-1].send(MIB)
+        if n <= 2:
+            wait_until(lambda n=n: len(hop.said("DATA")) == n,
+                       what="a message on its way")
+    assert deliver(gateway).startswith("250 ")
+    assert len(hop.said("DATA")) == 3
+    for c in slow:
+        c.send(b".\r\n")
+        assert c.reply().startswith("250 ")
+        c.close()
+    assert len(hop.taken) == 5
