@@ -34,6 +34,17 @@ open_regular(const char *path)
 	return f;
 }
 
+/* The last word of a line that is too long may be half of one. */
+static void
+cut_word(char *text)
+{
+	size_t n = strlen(text);
+
+	while (n > 0 && text[n - 1] != ' ' && text[n - 1] != '\t')
+		n--;
+	text[n] = '\0';
+}
+
 int
 lines_each(const char *path, void (*each)(void *, unsigned line, char *text),
     void *arg)
@@ -48,6 +59,8 @@ lines_each(const char *path, void (*each)(void *, unsigned line, char *text),
 	while (line <= LINES_MAX && fgets(text, sizeof(text), f) != NULL) {
 		end = strchr(text, '\n') != NULL;
 		text[strcspn(text, "\n")] = '\0';
+		if (!end && strlen(text) == sizeof(text) - 1)
+			cut_word(text);
 		if (start) /* else the rest of a line that is too long */
 			each(arg, line, text);
 		start = end;

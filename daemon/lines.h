@@ -8,7 +8,7 @@
 
 /*
  * Call each with every line, without its end; what is beyond 1000 octets of a
- * line is cut off. 0, or -1 with errno when there is no such file.
+ * line is cut off, with the word that stands there. 0, or -1 with errno when there is no such file.
  */
 int lines_each(const char *path,
     void (*each)(void *, unsigned line, char *text), void *arg);

@@ -116,6 +116,23 @@ test_bounds(void **state)
 	settings_free(set);
 }
 
+/* Where a line that is too long is cut, half a name is none. */
+static void
+test_long_line(void **state)
+{
+	char text[1100], messages[4096];
+	struct settings *set;
+
+	(void)state;
+	memset(text, ' ', sizeof(text));
+	memcpy(text, "192.0.2.1 a", 11);
+	strlcpy(text + 994, "mail.example.org\n", sizeof(text) - 994);
+	set = load(text, messages);
+	assert_int_equal(set->nhosts, 1);
+	assert_string_equal(set->hosts[0].name, "a");
+	settings_free(set);
+}
+
 /* A folder in its place is said, and no reason not to serve. */
 static void
 test_no_file(void **state)
@@ -137,6 +154,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_no_file),
 	};
 
