@@ -324,38 +324,51 @@ serve(struct prober *o)
 	}
 }
 
+/* Probe until the channel ends. */
+static int
+probe_all(struct prober *o, const struct probe_start *given)
+{
+	unsigned i;
+
+	o->set = given->settings;
+	o->fd = given->fd;
+	o->probes = calloc(o->set->nzones * ZONE_FAMILIES + 1,
+	    sizeof(*o->probes));
+	if (o->probes == NULL)
+		return 1;
+	for (i = 0; i < o->set->nzones; i++)
+		if (o->set->tests[TEST_DNSBL].mode != MODE_OFF)
+			add_zone(o, i);
+	o->visitor.set = o->set;
+	o->visitor.waiting = &o->waiting;
+	o->visitor.fd = o->fd;
+	o->visitor.hop.tls_clients = given->tls_clients;
+	o->visitor.where.set = o->set;
+	o->visitor.where.waiting = &o->waiting;
+	o->visitor.where.servers = &o->servers;
+	o->visitor.where.dns = &o->dns;
+	if (visit_init(&o->visitor, given->hops) == 0)
+		serve(o);
+	visit_free(&o->visitor);
+	dns_end(o->dns);
+	free(o->probes);
+	return 0;
+}
+
 int
 probe_main(const struct probe_start *given)
 {
-	static struct prober o; /* it holds the buffers of a connection */
+	struct prober *o;
+	int code = 1;
 
-	unsigned i;
-
-	o.set = given->settings;
-	o.fd = given->fd;
 	if (sandbox_enter(given->sandbox) == -1) {
 		log_event(LOG_BAD, "worker", "probe: sandbox: %s",
 		    strerror(errno));
 		return 1;
 	}
-	o.probes = calloc(o.set->nzones * ZONE_FAMILIES + 1, sizeof(*o.probes));
-	if (o.probes == NULL)
-		return 1;
-	for (i = 0; i < o.set->nzones; i++)
-		if (o.set->tests[TEST_DNSBL].mode != MODE_OFF)
-			add_zone(&o, i);
-	o.visitor.set = o.set;
-	o.visitor.waiting = &o.waiting;
-	o.visitor.fd = o.fd;
-	o.visitor.hop.tls_clients = given->tls_clients;
-	o.visitor.where.set = o.set;
-	o.visitor.where.waiting = &o.waiting;
-	o.visitor.where.servers = &o.servers;
-	o.visitor.where.dns = &o.dns;
-	if (visit_init(&o.visitor, given->hops) == 0)
-		serve(&o);
-	visit_free(&o.visitor);
-	dns_end(o.dns);
-	free(o.probes);
-	return 0;
+	/* It holds the buffers of a connection. */
+	if ((o = calloc(1, sizeof(*o))) != NULL)
+		code = probe_all(o, given);
+	free(o);
+	return code;
 }

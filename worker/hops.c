@@ -57,9 +57,9 @@ stir(uint64_t h, const void *p, size_t len)
 
 /* The hop's hash, the keywords' place in the word empty. */
 static uint64_t
-hash(const struct clients *c, const char *hop)
+hash(const struct clients *c, const char *hop, size_t len)
 {
-	uint64_t h = stir(c->secret[0], hop, strlen(hop));
+	uint64_t h = stir(c->secret[0], hop, len);
 
 	return stir(h, c->secret, sizeof(c->secret)) & ~KEYWORD_MASK;
 }
@@ -104,7 +104,7 @@ take(struct clients *c, uint64_t h)
 struct hop_note *
 hops_take(struct clients *c, const char *hop)
 {
-	return c != NULL ? take(c, hash(c, hop)) : NULL;
+	return c != NULL ? take(c, hash(c, hop, strlen(hop))) : NULL;
 }
 
 void
@@ -115,7 +115,7 @@ hops_note(struct clients *c, const char *hop, unsigned keywords)
 
 	if (c == NULL)
 		return;
-	h = hash(c, hop);
+	h = hash(c, hop, strlen(hop));
 	if ((n = take(c, h)) != NULL)
 		atomic_store(&n->word,
 		    h | NOTED | HOP_KNOWN | (keywords & HOP_NOTABLE));
@@ -123,14 +123,15 @@ hops_note(struct clients *c, const char *hop, unsigned keywords)
 
 /* What the probe helper has seen of it; 0: nothing. */
 static uint32_t
-seen(const struct state *s, const char *hop)
+seen(const struct state *s, const char *hop, size_t len)
 {
 	uint32_t flags;
 	unsigned i;
 
 	for (i = 0; s != NULL && i < SEEN_HOPS; i++) {
 		flags = atomic_load(&s->hops[i].flags);
-		if (flags != 0 && strcmp(s->hops[i].hop, hop) == 0)
+		if (flags != 0 && strncmp(s->hops[i].hop, hop, len) == 0 &&
+		    s->hops[i].hop[len] == '\0')
 			return flags;
 	}
 	return 0;
@@ -139,18 +140,18 @@ seen(const struct state *s, const char *hop)
 bool
 hops_seen_down(const struct state *s, const char *hop)
 {
-	return seen(s, hop) & SEEN_DOWN;
+	return seen(s, hop, strlen(hop)) & SEEN_DOWN;
 }
 
-unsigned
-hops_keywords(const struct clients *c, const char *hop)
+static unsigned
+noted(const struct clients *c, const char *hop, size_t len)
 {
 	uint64_t h, w;
 	unsigned i;
 
 	if (c == NULL)
 		return 0;
-	h = hash(c, hop);
+	h = hash(c, hop, len);
 	for (i = 0; i < PROBES; i++) {
 		w = atomic_load(&c->hops[place(h, i)].word);
 		if (is_of(w, h))
@@ -159,38 +160,46 @@ hops_keywords(const struct clients *c, const char *hop)
 	return 0;
 }
 
+unsigned
+hops_keywords(const struct clients *c, const char *hop)
+{
+	return noted(c, hop, strlen(hop));
+}
+
 /* What a worker has heard last, or else the probe helper. */
 static unsigned
-look_up(const struct clients *c, const struct state *s, const char *hop)
+look_up(const struct clients *c, const struct state *s, const char *hop,
+    size_t len)
 {
-	unsigned keywords = hops_keywords(c, hop);
+	unsigned keywords = noted(c, hop, len);
 
 	if (keywords == 0)
-		keywords = seen(s, hop) & SEEN_KEYWORDS;
+		keywords = seen(s, hop, len) & SEEN_KEYWORDS;
 	return keywords & HOP_KNOWN ? keywords : 0;
 }
 
-/* One of the list: its keywords, or 0: not known. */
+static bool
+is_word(const char *text, size_t len, const char *word)
+{
+	return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+/*
+ * One of the list: its keywords, or 0: not known. It stays where it is: on the
+ * stack it would cost every session that says EHLO a page.
+ */
 static unsigned
 keywords_of(const struct clients *c, const struct state *s, const char *text,
     size_t len)
 {
-	char hop[HOP_TEXT_MAX];
-	struct list_target target;
-	enum list_action scheme;
 	const char *bare;
 
-	if (len >= sizeof(hop))
-		return HOP_KNOWN; /* it has nothing: more than can be told */
-	memcpy(hop, text, len);
-	hop[len] = '\0';
-	if (strcmp(hop, "maildir") == 0)
+	if (is_word(text, len, "maildir"))
 		return HOP_KNOWN | HOP_UTF8;
-	scheme = hops_scheme(hop, &bare);
-	if (list_target(&target, bare) == NULL)
-		return HOP_KNOWN;
-	return look_up(c, s, hop) &
-	    ~(scheme == ACT_LMTP ? (unsigned)HOP_DSN : 0);
+	if (memchr(text, ':', len) == NULL)
+		return HOP_KNOWN; /* it has nothing: more than can be told */
+	return look_up(c, s, text, len) &
+	    ~(hops_scheme(text, &bare) == ACT_LMTP ? (unsigned)HOP_DSN : 0);
 }
 
 unsigned

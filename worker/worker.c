@@ -42,8 +42,9 @@ struct worker {
 	struct generation *lists;
 	struct spool spool;
 	struct dns_servers servers;
-	struct where_cache where_cache;
 	struct session session;
+	/* Not touched before a client names a recipient. */
+	struct where_cache where_cache;
 	struct hop hop;
 };
 
@@ -370,6 +371,19 @@ prepare(struct worker *w)
 	return 0;
 }
 
+/* What DNS lists need of ours. */
+static void
+give_zones(struct worker *w)
+{
+	struct dnsbl *d = &w->session.dnsbl;
+
+	d->set = w->given.settings;
+	d->state = w->given.state;
+	d->clients = w->given.clients;
+	d->alarm = wake_master;
+	d->alarm_arg = w;
+}
+
 int
 worker_main(const struct worker_start *given)
 {
@@ -397,12 +411,11 @@ worker_main(const struct worker_start *given)
 	w->session.tls_context = given->tls_context;
 	w->session.keys = given->keys;
 	w->session.hop = &w->hop;
-	w->hop.tls_clients = given->tls_clients;
-	w->session.dnsbl.set = given->settings;
-	w->session.dnsbl.state = given->state;
-	w->session.dnsbl.clients = given->clients;
-	w->session.dnsbl.alarm = wake_master;
-	w->session.dnsbl.alarm_arg = w;
+	/* What is written here costs each worker a page: only where it is used. */
+	if (given->settings->nzones > 0)
+		give_zones(w);
+	if (given->tls_clients != NULL)
+		w->hop.tls_clients = given->tls_clients;
 	w->epoll = w->spool.fd = -1;
 
 	signal(SIGBUS, bus_error);

@@ -74,7 +74,6 @@ static const struct {
 	{ "192.0.2.1:25 lmtp:192.0.2.1:24", HOP_UTF8 },
 	{ "192.0.2.1:25 lmtp:192.0.2.9:24", BOTH },
 	{ "lmtp:/run/lmtp maildir", HOP_UTF8 },
-	{ "192.0.2.1:25 MAIL.example.org:25", 0 },
 };
 
 static void
