@@ -15,16 +15,34 @@
 #include "worker/wait.h"
 
 #define MESSAGE_MS 300000 /* at least, from DATA to the dot */
+#define PLACES_MS  180000 /* for all places of a route together */
 
 /* ------------------------------------------------------------- its answers */
+
+/*
+ * Is it about us? 421, what was wrong with a command of ours, that we are to
+ * speak TLS or to log in (RFC 3207, RFC 4954), or something out of place.
+ */
+static bool
+is_our_trouble(int code)
+{
+	static const int ours[] = { 421, 500, 501, 502, 503, 504, 530, 534, 535,
+		538 };
+
+	size_t i;
+
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (code == ours[i])
+			return true;
+	return code / 100 == 3;
+}
 
 void
 hop_judge(const struct hop_reply *r, struct hop_answer *a, const char *what)
 {
 	if (r->code / 100 == 2) {
 		answer_is(a, HOP_OK, 250, "2.0.0", r->text);
-	} else if (r->code / 100 == 3 || r->code == 421 ||
-	    (r->code >= 500 && r->code <= 504)) {
+	} else if (is_our_trouble(r->code)) {
 		answer_trouble(a, "%s: %d %s", what, r->code, r->text);
 	} else {
 		answer_is(a, HOP_REFUSED, r->code,
@@ -279,6 +297,7 @@ connect_to_any(struct delivery *d, struct hop *h)
 {
 	enum hop_health health[PLACES_MAX];
 	struct place again = h->at;
+	int64_t until_ms = h->until_ms;
 	struct places to;
 	size_t i;
 
@@ -293,11 +312,14 @@ connect_to_any(struct delivery *d, struct hop *h)
 		h->failed = true;
 		return;
 	}
+	/* The client waits, and has patience for 5 minutes (RFC 5321). */
+	h->until_ms = hop_patience(h, PLACES_MS);
 	for (i = 0; i < to.n; i++)
 		health[i] = health_of(d, &to.item[i]);
 	if (!try_places(d, h, &to, health, HOP_ALIVE) &&
 	    !try_places(d, h, &to, health, HOP_AWAY) && !h->failed)
 		hop_lose(h, "it timed out before, and is left alone a while");
+	h->until_ms = until_ms;
 	if (!h->failed)
 		where_note(&to, &h->at, d->clients);
 }

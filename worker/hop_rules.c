@@ -21,10 +21,10 @@ find(const struct settings *set, const char *name)
 const struct next_hop *
 hop_rules(const struct settings *set, const struct place *at)
 {
-	const struct next_hop *rules = find(set, at->text);
+	const struct next_hop *rules = find(set, at->named);
 
 	if (rules == NULL)
-		rules = find(set, at->named);
+		rules = find(set, at->text);
 	return rules != NULL ? rules : &set->any_hop;
 }
 

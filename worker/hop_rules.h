@@ -13,8 +13,9 @@ struct place;
 struct settings;
 
 /*
- * The section next_hop of an address, or else of the name that the route has
- * for it, or else what holds for all others.
+ * The section next_hop of the name that the route has for it, or else of the
+ * address, or else what holds for all others. The name comes first: whoever
+ * answers for it in the DNS must not choose another section by the address.
  */
 const struct next_hop *hop_rules(const struct settings *, const struct place *);
 

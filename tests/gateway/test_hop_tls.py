@@ -170,8 +170,6 @@ ROWS = {
     "slow": (REQUIRED, GOOD, {"MAIL tls": (0.05, "250 ok"),
                               "end tls": (0.05, "250 2.0.0 taken")},
              "verified", ""),
-    "unasked": (REQUIRED, GOOD, {"DATA tls": ("354 go on", "250 taken")},
-                "451 4.3.0 ", "spoke unasked"),
     "unasked-at-once": (REQUIRED, GOOD,
                         {"DATA tls": b"354 go on\r\n250 taken\r\n"},
                         "451 4.3.0 ", "spoke unasked"),

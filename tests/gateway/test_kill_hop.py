@@ -88,6 +88,8 @@ REFUSALS = [
     ("mail-503", {"MAIL": "503 5.5.1 order"}, TROUBLE, "MAIL: 503"),
     ("mail-421", {"MAIL": ("421 bye", CLOSE)}, TROUBLE, "MAIL: 421"),
     ("mail-354", {"MAIL": "354 go on"}, TROUBLE, "MAIL: 354"),
+    ("mail-530", {"MAIL": "530 5.7.0 Must issue a STARTTLS command first"},
+     TROUBLE, "MAIL: 530"),
     ("mail-closed", {"MAIL": CLOSE}, TROUBLE, "closed the connection"),
     ("mail-garbage", {"MAIL": b"ok\r\n"}, TROUBLE, "not SMTP"),
     ("rcpt-450", {"RCPT": "450 4.2.1 full"}, "450 4.2.1 full", ""),

@@ -24,8 +24,8 @@ static const struct {
 	{ "[2001:db8::7]:25", "mail.example.org:25", 1 },
 	{ "192.0.2.8:25", "mx:example.org:25", 4 },
 	{ "192.0.2.8:25", "example.org:25", -1 },
-	/* the section of the address comes first */
-	{ "192.0.2.1:25", "mail.example.org:25", 0 },
+	/* which comes first: an address is whoever answers for the name */
+	{ "192.0.2.1:25", "mail.example.org:25", 1 },
 	/* another port, another hop */
 	{ "192.0.2.1:2525", "192.0.2.1:2525", -1 },
 	{ "192.0.2.7:26", "mail.example.org:26", -1 },
