@@ -7,7 +7,9 @@
  * are 32 bits, little-endian.
  *
  * A library that takes records one by one keeps a list for each table and
- * copies each record twice; here is one large buffer and one array.
+ * copies each record twice; here are two large buffers and one array. While
+ * one buffer is filled, a thread hands the other to the kernel, which takes
+ * about as long.
  */
 #include <endian.h>
 #include <errno.h>
@@ -18,23 +20,33 @@
 #include "lists/cdb_write.h"
 #include "lists/lookup.h"
 #include "lists/memory.h"
+#include "lists/parallel.h"
 
 #define TABLES 256
-#define BUFFER ((size_t)256 << 10) /* what the processor has at hand */
+#define BUFFER ((size_t)1 << 20) /* worth a thread, and still at hand */
 
 /* As in the file: the hash of a key and where its record stands; 0: empty. */
 struct slot {
 	uint32_t hash, pos;
 };
 
+struct buffer {
+	char octets[BUFFER];
+	size_t used;
+};
+
 struct cdb_writer {
-	int fd;
-	size_t used;  /* octets in the buffer */
-	uint64_t pos; /* of the next record */
+	struct buffer buffers[2];
+	struct buffer *buffer; /* which is filled */
+	uint64_t pos;	       /* of the next record */
 	size_t records, n;
 	struct slot *slots; /* of the n records so far, in their order */
 	size_t count[TABLES];
-	char buffer[BUFFER];
+
+	int fd;
+	struct parallel writing;
+	const struct buffer *written; /* the other one, by that thread */
+	int error;		      /* errno of it, or 0 */
 };
 
 uint32_t
@@ -47,28 +59,44 @@ cdb_key_hash(const char *key, size_t len)
 	return hash;
 }
 
-static int
-write_all(int fd, const char *p, size_t len)
+static void
+write_buffer(void *arg)
 {
+	struct cdb_writer *w = arg;
+	const char *p = w->written->octets;
+	size_t len = w->written->used;
 	ssize_t n;
 
-	for (; len > 0; p += n, len -= (size_t)n) {
-		n = write(fd, p, len);
-		if (n == -1 && errno == EINTR)
-			n = 0;
+	for (; len > 0 && w->error == 0; p += n, len -= (size_t)n) {
+		n = write(w->fd, p, len);
+		if (n == -1 && errno != EINTR)
+			w->error = errno;
 		if (n == -1)
-			return -1;
+			n = 0;
 	}
-	return 0;
 }
 
+/* Wait until all that was flushed is written. 0, or -1 with errno. */
+static int
+wait_written(struct cdb_writer *w)
+{
+	parallel_end(&w->writing);
+	errno = w->error;
+	return w->error == 0 ? 0 : -1;
+}
+
+/* What is in the buffer goes out, and the other one is filled from now on. */
 static int
 flush(struct cdb_writer *w)
 {
-	size_t used = w->used;
-
-	w->used = 0;
-	return write_all(w->fd, w->buffer, used);
+	if (wait_written(w) == -1)
+		return -1;
+	w->written = w->buffer;
+	w->buffer = w->buffer == &w->buffers[0] ? &w->buffers[1] :
+						  &w->buffers[0];
+	w->buffer->used = 0;
+	parallel_begin(&w->writing, write_buffer, w, w->written->used);
+	return 0;
 }
 
 static int
@@ -77,11 +105,12 @@ put(struct cdb_writer *w, const char *p, size_t len)
 	size_t part;
 
 	for (; len > 0; p += part, len -= part) {
-		if (w->used == BUFFER && flush(w) == -1)
+		if (w->buffer->used == BUFFER && flush(w) == -1)
 			return -1;
-		part = BUFFER - w->used < len ? BUFFER - w->used : len;
-		memcpy(w->buffer + w->used, p, part);
-		w->used += part;
+		part = BUFFER - w->buffer->used;
+		part = part < len ? part : len;
+		memcpy(w->buffer->octets + w->buffer->used, p, part);
+		w->buffer->used += part;
 	}
 	return 0;
 }
@@ -94,11 +123,14 @@ cdb_write_new(int fd, size_t records)
 	w->fd = fd;
 	w->records = records;
 	w->n = 0;
+	w->writing.running = false;
+	w->error = 0;
 	w->slots = mem_resize(NULL, records, sizeof(*w->slots));
 	memset(w->count, 0, sizeof(w->count));
 	/* room for the pairs, which come last */
-	memset(w->buffer, 0, CDB_TOC);
-	w->used = CDB_TOC;
+	w->buffer = &w->buffers[0];
+	memset(w->buffer->octets, 0, CDB_TOC);
+	w->buffer->used = CDB_TOC;
 	w->pos = CDB_TOC;
 	return w;
 }
@@ -106,6 +138,7 @@ cdb_write_new(int fd, size_t records)
 void
 cdb_write_free(struct cdb_writer *w)
 {
+	parallel_end(&w->writing);
 	free(w->slots);
 	free(w);
 }
@@ -130,13 +163,13 @@ cdb_write_add(struct cdb_writer *w, const char *key, size_t klen,
 		errno = EFBIG;
 		return -1;
 	}
-	if (BUFFER - w->used < len && flush(w) == -1)
+	if (BUFFER - w->buffer->used < len && flush(w) == -1)
 		return -1;
-	p = w->buffer + w->used;
+	p = w->buffer->octets + w->buffer->used;
 	memcpy(p, head, sizeof(head));
 	memcpy(p + sizeof(head), key, klen);
 	memcpy(p + sizeof(head) + klen, value, vlen);
-	w->used += len;
+	w->buffer->used += len;
 	s->hash = cdb_key_hash(key, klen);
 	s->pos = (uint32_t)w->pos;
 	w->count[s->hash % TABLES]++;
@@ -197,7 +230,7 @@ put_tables(struct cdb_writer *w, const struct slot *parted, uint32_t toc[])
 		w->pos += slots * sizeof(*table);
 	}
 	free(table);
-	return r == 0 ? flush(w) : r;
+	return r == 0 && flush(w) == 0 ? wait_written(w) : -1;
 }
 
 int

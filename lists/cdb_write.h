@@ -18,7 +18,10 @@ struct cdb_writer;
 struct cdb_writer *cdb_write_new(int fd, size_t records);
 void cdb_write_free(struct cdb_writer *);
 
-/* Append a record; the keys must differ. 0, or -1 with errno. */
+/*
+ * Append a record; the keys must differ. 0, or -1 with errno. What cannot be
+ * written is said by a later call, at the latest by cdb_write_finish.
+ */
 int cdb_write_add(struct cdb_writer *, const char *key, size_t klen,
     const char *value, size_t vlen);
 

@@ -140,12 +140,19 @@ test_refused(void **state)
 {
 	static char value[200000];
 	int full = open("/dev/full", O_RDWR);
-	struct cdb_writer *w = cdb_write_new(full, 3);
+	struct cdb_writer *w = cdb_write_new(full, 100);
+	unsigned n = 0;
 
 	(void)state;
 	assert_int_not_equal(full, -1);
-	assert_int_equal(cdb_write_add(w, "a", 1, value, sizeof(value)), 0);
+	while (cdb_write_add(w, "a", 1, value, sizeof(value)) == 0)
+		n++;
+	assert_int_equal(errno, ENOSPC);
+	/* what fits into two buffers, and no more */
+	assert_in_range(n, 1, 20);
 	assert_int_equal(cdb_write_add(w, "b", 1, value, sizeof(value)), -1);
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(cdb_write_finish(w), -1);
 	assert_int_equal(errno, ENOSPC);
 	cdb_write_free(w);
 	w = cdb_write_new(full, 1);
