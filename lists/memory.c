@@ -3,6 +3,8 @@
  * strings of a list. Out of memory ends the program with EX_OSERR; the lists
  * in force are not touched by that.
  */
+#include <sys/mman.h>
+
 #include <err.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,13 +14,29 @@
 #include "lists/memory.h"
 
 #define CHUNK_SIZE 65536
-#define CHUNK_MOST (1 << 20) /* of a list that is long */
+#define CHUNK_MOST (8 << 20) /* of a list that is long */
+#define HUGE_PAGE  ((size_t)2 << 20)
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size;
 	char bytes[];
 };
+
+/*
+ * Of an array of many pages ask for large ones: for each page that is touched
+ * first the kernel is entered, and where keys lie all over the memory, the
+ * processor has hardly any address at hand. Not getting them is no harm.
+ */
+static void
+ask_huge(void *p, size_t size)
+{
+	uintptr_t begin = ((uintptr_t)p + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	uintptr_t end = ((uintptr_t)p + size) & ~(HUGE_PAGE - 1);
+
+	if (begin < end)
+		(void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
 
 void *
 mem_resize(void *old, size_t n, size_t size)
@@ -27,6 +45,8 @@ mem_resize(void *old, size_t n, size_t size)
 
 	if (p == NULL)
 		err(EX_OSERR, "lists");
+	if (size > 0 && n >= 2 * HUGE_PAGE / size)
+		ask_huge(p, n * size);
 	return p;
 }
 
@@ -38,9 +58,11 @@ arena_take(struct arena *a, size_t size)
 	char *p;
 
 	if (size > a->left) {
-		room = a->chunks == NULL ? CHUNK_SIZE : CHUNK_MOST;
+		room = a->chunks == NULL	      ? CHUNK_SIZE :
+		    a->chunks->size < CHUNK_MOST / 16 ? 16 * a->chunks->size :
+							CHUNK_MOST;
 		room = size > room ? size : room;
-		c = mem_resize(NULL, 1, sizeof(*c) + room);
+		c = mem_resize(NULL, sizeof(*c) + room, 1);
 		c->next = a->chunks;
 		c->size = room;
 		a->chunks = c;
