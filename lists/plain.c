@@ -16,9 +16,9 @@
 enum {
 	DIGIT = 1,
 	LETTER = 2,
-	UPPER = 4,
-	MARK = 8, /* of a local part */
-	DASH = 16 /* of either part */
+	MARK = 4,  /* of a local part */
+	DASH = 8,  /* of either part */
+	UPPER = 32 /* the bit that makes it lower case */
 };
 
 static const unsigned char classes[256] = {
@@ -35,12 +35,6 @@ struct plain {
 	char key[1 + LOCAL_MAX + 1 + NAME_TEXT_MAX];
 	size_t len;
 };
-
-static unsigned
-class_of(const struct plain *pl)
-{
-	return pl->p < pl->end ? classes[(unsigned char)*pl->p] : 0;
-}
 
 static bool
 is_at(const struct plain *pl, char c)
@@ -109,37 +103,40 @@ read_network(struct plain *pl)
 }
 
 /*
- * Words of these classes with single dots between, in lower case. The classes
- * of the last word are left in *last.
+ * Words of these classes with single dots between, in lower case, as far as
+ * they go but no more octets than most: then another word octet is left, which
+ * is nothing that may follow. The classes of the last word are left in *last.
+ * What changes with each octet is local: a key may lie anywhere, and the
+ * compiler would have to store the rest each time.
  */
 static bool
-read_words(struct plain *pl, unsigned allowed, size_t most, size_t most_word,
+read_words(struct plain *pl, unsigned allowed, size_t most, ptrdiff_t most_word,
     unsigned *last)
 {
-	size_t word = 0, begin = pl->len;
+	const char *p = pl->p, *word = p, *end = pl->end;
+	char *to = pl->key + pl->len;
 	unsigned class;
 
-	*last = 0;
-	for (;; pl->p++) {
-		class = class_of(pl);
-		if ((class & allowed) != 0) {
-			word++;
+	if ((size_t)(end - p) > most)
+		end = p + most;
+	for (*last = 0;; *last = 0) {
+		for (; p < end; p++) {
+			class = classes[(unsigned char)*p];
+			if ((class & allowed) == 0)
+				break;
 			*last |= class;
-		} else if (!is_at(pl, '.')) {
-			break;
-		} else {
-			if (word == 0)
-				return false;
-			word = 0;
-			*last = 0;
+			*to++ = (char)(*p | (int)(class & UPPER));
 		}
-		if (word > most_word || pl->len - begin == most)
+		if (p == word || p - word > most_word)
 			return false;
-		pl->key[pl->len++] = (class & UPPER) != 0 ?
-		    (char)(*pl->p - 'A' + 'a') :
-		    *pl->p;
+		if (p == end || *p != '.')
+			break;
+		*to++ = *p++;
+		word = p;
 	}
-	return word > 0;
+	pl->len += (size_t)(p - pl->p);
+	pl->p = p;
+	return true;
 }
 
 static bool
