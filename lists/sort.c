@@ -14,14 +14,24 @@
 #include "lists/sort.h"
 #include "lists/source.h"
 
+#define OCTETS 8  /* of a head */
 #define BITS   10 /* of a head at a time: their places stay at hand */
 #define PLACES (1U << BITS)
 #define FEW    256 /* so many are compared: the places alone cost more */
 #define AHEAD  16  /* keys that are fetched before it is their turn */
 
 struct item {
-	uint64_t head; /* octets of the key at hand, the first one on top */
+	uint64_t head; /* of the key at hand, in its order; first on top */
 	struct entry entry;
+};
+
+/*
+ * What stands at a place of all heads, numbered in its order. Of the letters,
+ * digits and few marks that keys have, many more then go into as many bits.
+ */
+struct ranks {
+	unsigned char rank[OCTETS][256];
+	int bits[OCTETS];
 };
 
 /* Half of the items, of which a thread has the care. */
@@ -31,13 +41,16 @@ struct half {
 	size_t at;   /* set_heads: where the octets are */
 	size_t len;  /* so many hex digits are left of the first key */
 	bool digits; /* and of all others */
-	int shift;   /* pass: from which bit on */
+	bool used[OCTETS][256]; /* these octets stand at this place */
+	const struct ranks *ranks;
+	int shift; /* pass: from which bit on */
 	size_t place[PLACES];
 };
 
 struct sorter {
 	struct item *spare; /* as many as there are items */
 	struct half half[2];
+	struct ranks ranks;
 };
 
 /* Few, so that those of the same key keep their order. */
@@ -143,10 +156,52 @@ static void
 set_octets(void *arg)
 {
 	struct half *h = arg;
+	uint64_t v;
 	size_t i;
+	int j;
 
-	for (i = 0; i < h->n; i++)
-		h->items[i].head = head(h->items[i].entry.key + h->at);
+	memset(h->used, false, sizeof(h->used));
+	for (i = 0; i < h->n; i++) {
+		v = head(h->items[i].entry.key + h->at);
+		h->items[i].head = v;
+		for (j = OCTETS - 1; j >= 0; j--, v >>= 8)
+			h->used[j][v & 255] = true;
+	}
+}
+
+static void
+rank_octets(void *arg)
+{
+	struct half *h = arg;
+	const struct ranks *r = h->ranks;
+	uint64_t v, ranked;
+	size_t i;
+	int j;
+
+	for (i = 0; i < h->n; i++) {
+		v = h->items[i].head;
+		for (ranked = 0, j = 0; j < OCTETS; j++, v <<= 8)
+			ranked = ranked << r->bits[j] | r->rank[j][v >> 56];
+		h->items[i].head = ranked;
+	}
+}
+
+static void
+set_ranks(struct sorter *s)
+{
+	struct ranks *r = &s->ranks;
+	unsigned n;
+	int i, j;
+
+	for (i = 0; i < OCTETS; i++) {
+		for (n = 0, j = 0; j < 256; j++) {
+			r->rank[i][j] = (unsigned char)n;
+			n += s->half[0].used[i][j] || s->half[1].used[i][j];
+		}
+		for (r->bits[i] = 0; n > 1U << r->bits[i]; r->bits[i]++)
+			continue;
+	}
+	s->half[0].ranks = s->half[1].ranks = r;
 }
 
 static void
@@ -179,6 +234,8 @@ set_heads(struct sorter *s, struct item *items, size_t n, size_t at)
 	if (s->half[0].digits && s->half[1].digits)
 		return true;
 	both(s, set_octets);
+	set_ranks(s);
+	both(s, rank_octets);
 	return false;
 }
 
@@ -271,9 +328,9 @@ sort(struct sorter *s, struct item *items, size_t n, size_t at)
 	for (i = 0; i < n; i = j) {
 		for (j = i + 1; j < n && items[j].head == items[i].head; j++)
 			continue;
-		/* if they are more than one and go on */
-		if (j - i > 1 && (items[i].head & 255) != '\0')
-			sort(s, items + i, j - i, at + 8);
+		/* if they are more than one and may go on */
+		if (j - i > 1 && items[i].entry.key_len >= at + OCTETS)
+			sort(s, items + i, j - i, at + OCTETS);
 	}
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include "lists/source.h"
 #include "tests/unit/fixture.h"
 
-#define KINDS 7
+#define KINDS 8
 #define MOST  40000 /* enough for keys to be sorted by their octets */
 #define MANY  100000
 
@@ -25,6 +25,7 @@ static int
 make_key(char key[64], unsigned kind)
 {
 	unsigned r = random_below(1U << 22);
+	int i;
 
 	switch (kind) {
 	case 0:
@@ -39,6 +40,12 @@ make_key(char key[64], unsigned kind)
 		return snprintf(key, 64, "=%u.names.that.share.%u", r % 3, r);
 	case 5:
 		return snprintf(key, 64, "=\xc3%x\xff%x", r % 300, r);
+	case 6: /* every octet at every place, and keys of every length */
+		key[0] = '=';
+		for (i = 1; i < 1 + (int)(r % 12); i++)
+			key[i] = (char)(1 + random_below(255));
+		key[i] = '\0';
+		return i;
 	default:
 		return snprintf(key, 64, "=same");
 	}
