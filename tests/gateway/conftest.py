@@ -32,11 +32,38 @@ LISTS = {
 }
 
 
+def pytest_make_parametrize_id(config, val):
+    """The same name for a row in every process that shares the tests."""
+    if isinstance(val, (str, dict, list, tuple)):
+        text = val if isinstance(val, str) else repr(val)
+        return re.sub(r" at 0x[0-9a-f]+|/tmp/[\w./-]+|sha256:[0-9a-f]+", "",
+                      text).encode("unicode_escape").decode("ascii")
+    return None
+
+
+def free_ports():
+    """Ports below those that the kernel gives out, so that nobody else takes
+    one between here and its use; a range of its own for each process."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    first, n = 10000 + number % 4 * 5000, 5000
+    start = os.getpid()
+    while True:
+        for i in range(n):
+            port = first + (start + i) % n
+            with socket.socket() as s:
+                try:
+                    s.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            yield port
+
+
+PORTS = free_ports()
+
+
 def free_port():
     """A port that nobody listens on just now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return next(PORTS)
 
 
 def wait_until(condition, seconds=10.0, what="condition"):

@@ -574,7 +574,7 @@ smtpd_tls_received_header = yes
 
 @pytest.mark.parametrize("text,state", [
     (rules("off"), None), (OPTIONAL, "unverified"), (REQUIRED, "verified"),
-    (rules("required", pin_of(GOOD)), "pinned")], ids=str)
+    (rules("required", pin_of(GOOD)), "pinned")], ids=["off", "optional", "required", "pinned"])
 def test_postfix(gateway, mta, text, state):
     before = len(mta.mails())
     gateway.write_lists(routes=f"* smtp:127.0.0.1:{mta.port}\n")

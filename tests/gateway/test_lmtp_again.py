@@ -110,7 +110,8 @@ def test_the_other_is_refused_at_data(mixed):
 
 @pytest.mark.parametrize("script", [
     {"RSET": "550 5.7.1 no"}, {"RSET": CLOSE}, {"DATA": "451 4.3.0 later"},
-    {"DATA": CLOSE}, {"end": CLOSE}], ids=str)
+    {"DATA": CLOSE}, {"end": CLOSE}],
+    ids=["rset", "rset-close", "data", "data-close", "end-close"])
 @pytest.mark.parametrize("pipelining", [True, False], ids=["pipe", "steps"])
 def test_trouble_on_the_second_way(mixed, script, pipelining):
     gateway, h = mixed
