@@ -43,6 +43,23 @@ def test_a_slow_hop_does_not_outlive_the_session(gateway):
         hop.close()
 
 
+def test_a_session_without_time_says_nothing_of_the_hop(gateway):
+    """Or a client who asks at its last moment shuts the hop for a minute."""
+    hop = Hop({"greeting": (1.0, "220 hop.example ESMTP")}, {})
+    try:
+        gateway.write_lists(routes=f"* smtp:127.0.0.1:{hop.port}\n")
+        gateway.start("timeouts { session_secs = 1 }")
+        with gateway.connect() as c:
+            c.helo()
+            time.sleep(0.5)
+            assert c.say("MAIL FROM:<a@b.example>").startswith("250")
+            assert c.say("RCPT TO:<alice@example.org>").startswith("451 4.3.0")
+        with gateway.connect() as c:
+            assert c.helo().message("Subject: x\r\n\r\n").startswith("250 ")
+    finally:
+        hop.close()
+
+
 def test_a_log_that_nobody_reads_stops_nothing(gateway):
     """Lines are dropped and counted; sessions and SIGTERM go on."""
     gateway.start()
