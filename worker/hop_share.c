@@ -173,8 +173,6 @@ hop_note_health(struct hop *h)
 
 	if (n == NULL || was_cut_short(h))
 		return;
-	if (h->late && clock_ms() >= h->until_ms)
-		return; /* it was the session that had no time left */
 	if (h->failed)
 		atomic_store(&n->dead_ms,
 		    dead_until(h->late ? SILENT_MS : AWAY_MS, h->late));

@@ -32,15 +32,6 @@ LISTS = {
 }
 
 
-def pytest_make_parametrize_id(config, val):
-    """The same name for a row in every process that shares the tests."""
-    if isinstance(val, (str, dict, list, tuple)):
-        text = val if isinstance(val, str) else repr(val)
-        return re.sub(r" at 0x[0-9a-f]+|/tmp/[\w./-]+|sha256:[0-9a-f]+", "",
-                      text).encode("unicode_escape").decode("ascii")
-    return None
-
-
 def free_ports():
     """Ports below those that the kernel gives out, so that nobody else takes
     one between here and its use; a range of its own for each process."""
