@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import Client, wait_until
+from conftest import SANITIZED, Client, wait_until
 from hop import CLOSE, RESET, Hop
 
 LINE = b"0123456789abcdef" * 4 + b"\r\n"
@@ -216,4 +216,34 @@ def test_nothing_is_spooled_for_it(served, hop):
     assert spooled(served, worker_of(served)) == 0
     c.send(b".\r\n")
     assert c.reply().startswith("250 ")
+    c.close()
+
+
+def peak(pid):
+    """The most memory that a process has ever had, in KiB."""
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' own memory grows")
+@pytest.mark.parametrize("way", ["smtp", "maildir"])
+def test_200_mib_do_not_grow_the_worker(gateway, sink, way):
+    """Neither in the stream nor by way of the spool."""
+    if way == "smtp":
+        gateway.write_lists(routes=f"* smtp:127.0.0.1:{sink().port}\n")
+    gateway.start("workers { min = 1 max = 1 spare = 1 }",
+                  "limits { message_bytes = 262144000 }")
+    c = begin(gateway)
+    c.send(MIB[:200 * len(LINE)] + b".\r\n")
+    assert c.reply().startswith("250 ")
+    before = peak(worker_of(gateway))
+    assert c.say("MAIL FROM:<s@client.example>").startswith("250")
+    assert c.say("RCPT TO:<alice@example.org>").startswith("250")
+    assert c.say("DATA").startswith("354")
+    for _ in range(200):
+        c.send(MIB)
+    c.send(b".\r\n")
+    assert c.reply().startswith("250 ")
+    assert peak(worker_of(gateway)) - before < 512
     c.close()
