@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -49,12 +50,13 @@ def free_ports():
             yield port
 
 
-PORTS = free_ports()
+PORTS, PORTS_LOCK = free_ports(), threading.Lock()
 
 
 def free_port():
-    """A port that nobody listens on just now."""
-    return next(PORTS)
+    """A port that nobody listens on just now; for any thread."""
+    with PORTS_LOCK:
+        return next(PORTS)
 
 
 def wait_until(condition, seconds=10.0, what="condition"):
