@@ -25,6 +25,8 @@ import struct
 import threading
 import time
 
+from conftest import free_port
+
 CLOSE, RESET, SILENT, HEAR = object(), object(), object(), object()
 
 GOOD = {
@@ -58,7 +60,8 @@ class Hop:
         self.lock = threading.Lock()
         self.open = set()
         if path is None:
-            self.listener = socket.create_server((host, port), backlog=64)
+            self.listener = socket.create_server((host, port or free_port()),
+                                             backlog=64)
             self.port = self.listener.getsockname()[1]
         else:  # a UNIX socket, for everybody
             self.listener = socket.socket(socket.AF_UNIX)

@@ -18,6 +18,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from conftest import free_port
+
 WHOLE_REPLY = re.compile(rb"(?:(\d{3})-[^\n\0]*\n)*(\d{3})(?: [^\n\0]*)?\r?\n")
 HEADER = re.compile(rb"\AReceived: from .*?\[(127\.[\d.]+)\].*?\r\n"
                     rb"(?=[^\t])", re.DOTALL)
@@ -90,7 +92,7 @@ class TortureHop:
         self.open, self.taken, self.codes = set(), [], []
         self.cases = 0
         self.length = 0  # of the last message, with its end
-        self.port = 0
+        self.port = free_port()  # it stays ours while nobody listens
         self.listen()
 
     def listen(self):
