@@ -452,16 +452,6 @@ config_load(const char *path, void (*report)(void *, const char *message),
 }
 
 static void
-strings_free(struct strings *list)
-{
-	size_t i;
-
-	for (i = 0; i < list->n; i++)
-		free(list->item[i]);
-	free(list->item);
-}
-
-static void
 row_free(struct settings *set, const struct config_row *row)
 {
 	char *place = (char *)set + row->at;
@@ -477,7 +467,7 @@ row_free(struct settings *set, const struct config_row *row)
 	case ROW_PATHS:
 	case ROW_SOCKETS:
 	case ROW_LOCALS:
-		strings_free((struct strings *)place);
+		config_strings_free((struct strings *)place);
 		break;
 	case ROW_PREFIXES:
 		free(((struct prefixes *)place)->item);

@@ -59,11 +59,7 @@ config_hop_check(const struct next_hop *hop, char why[CONFIG_WHY_MAX])
 void
 config_hop_free(struct next_hop *hop)
 {
-	size_t i;
-
-	for (i = 0; i < hop->pin.n; i++)
-		free(hop->pin.item[i]);
-	free(hop->pin.item);
+	config_strings_free(&hop->pin);
 	free(hop->tls_ca);
 	free(hop->tls_name);
 	free(hop->name);

@@ -459,3 +459,13 @@ config_value(void *base, const struct config_row *row, const char *text,
 	}
 	return config_refuse(why, "a setting of no kind");
 }
+
+void
+config_strings_free(struct strings *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		free(list->item[i]);
+	free(list->item);
+}

@@ -38,4 +38,6 @@ int config_refuse(char why[CONFIG_WHY_MAX], const char *fmt, ...)
 int config_add_string(const struct config_row *, struct strings *,
     const char *text, char why[CONFIG_WHY_MAX]);
 
+void config_strings_free(struct strings *);
+
 #endif

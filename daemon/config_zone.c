@@ -233,9 +233,7 @@ config_zone_free(struct zone *z)
 	for (i = 0; i < z->nreplies; i++)
 		free(z->replies[i].text);
 	free(z->replies);
-	for (i = 0; i < z->probe.n; i++)
-		free(z->probe.item[i]);
-	free(z->probe.item);
+	config_strings_free(&z->probe);
 	free(z->name);
 	free(z->show_as);
 	free(z->text);

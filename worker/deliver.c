@@ -103,6 +103,14 @@ answer_spool(const struct spool *spool, struct hop_answer *answer)
 }
 
 void
+deliver_end(struct delivery *d, struct hop_answer *answer)
+{
+	d->waiting->deaf = true;
+	d->ops->end(d, answer);
+	d->waiting->deaf = false;
+}
+
+void
 deliver_message(struct delivery *d, const char *trace, size_t trace_len,
     struct spool *spool, int64_t len, struct hop_answer *answer)
 {
@@ -122,7 +130,5 @@ deliver_message(struct delivery *d, const char *trace, size_t trace_len,
 		answer_spool(spool, answer);
 		return;
 	}
-	d->waiting->deaf = true;
-	d->ops->end(d, answer);
-	d->waiting->deaf = false;
+	deliver_end(d, answer);
 }

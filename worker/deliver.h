@@ -136,9 +136,14 @@ void deliver_close(struct delivery *);
 void deliver_log(const struct delivery *, struct logline *);
 
 /*
+ * All of the message was written: end it. The waiting is deaf meanwhile, so
+ * that nothing comes between dot and reply.
+ */
+void deliver_end(struct delivery *, struct hop_answer *);
+
+/*
  * Hand the message over: trace is written first, then the spooled message of
- * len octets. Sets the waiting deaf, so that nothing comes between dot and
- * reply.
+ * len octets, and it is ended.
  */
 void deliver_message(struct delivery *, const char *trace, size_t trace_len,
     struct spool *, int64_t len, struct hop_answer *);

@@ -99,9 +99,14 @@ stream_put(void *arg, const char *p, size_t len)
 	struct message_fault fault;
 	struct session *s = arg;
 	struct stream *st = &s->stream;
-	bool bad = message_fault(s, &fault);
+	bool bad;
 
-	if (!st->on && (bad || !spool_overflows(s->spool, len) || !begin(s))) {
+	if (!st->on && !spool_overflows(s->spool, len)) {
+		spool_add(s->spool, p, len);
+		return;
+	}
+	bad = message_fault(s, &fault);
+	if (!st->on && (bad || !begin(s))) {
 		spool_add(s->spool, p, len);
 		return;
 	}
@@ -128,7 +133,5 @@ stream_end(struct session *s, struct hop_answer *answer)
 		return;
 	}
 	pass(s, st->tail, (size_t)left);
-	s->waiting.deaf = true;
-	s->delivery.ops->end(&s->delivery, answer);
-	s->waiting.deaf = false;
+	deliver_end(&s->delivery, answer);
 }
