@@ -395,6 +395,22 @@ class SmtpSink:
 
 
 @pytest.fixture
+def hop():
+    """Start a scripted next hop: hop({...}, pipelining=False)."""
+    from hop import Hop  # which has its ports from here
+
+    started = []
+
+    def start(*scripts, **kw):
+        started.append(Hop(*scripts, **kw))
+        return started[-1]
+
+    yield start
+    for h in started:
+        h.close()
+
+
+@pytest.fixture
 def sink():
     """Start smtp-sink with arguments: sink("-r", "RCPT")."""
     started = []

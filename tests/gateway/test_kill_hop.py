@@ -22,20 +22,6 @@ MESSAGE = b"Subject: hop\r\n\r\n" + b"0123456789abcdef" * 4 + b"\r\n"
 BIG = b"Subject: big\r\n\r\n" + (b"x" * 70 + b"\r\n") * 4000
 
 
-@pytest.fixture
-def hop():
-    """Start a scripted next hop: hop({...}, pipelining=False)."""
-    started = []
-
-    def start(*scripts, **kw):
-        started.append(Hop(*scripts, **kw))
-        return started[-1]
-
-    yield start
-    for h in started:
-        h.close()
-
-
 def serve(gateway, port, **settings):
     gateway.write_lists(routes=f"* smtp:127.0.0.1:{port}\n")
     return gateway.start("workers { min = 1 max = 4 spare = 1 }", **settings)

@@ -13,19 +13,6 @@ from conftest import Gateway, wait_gone, wait_until
 from hop import CLOSE, SILENT, Hop
 from lmtp import MESSAGE, MIXED, TROUBLE, addresses, fresh, send, serve, told
 
-@pytest.fixture
-def hop():
-    """Start a scripted next hop."""
-    started = []
-
-    def start(*scripts, **kw):
-        started.append(Hop(*scripts, **kw))
-        return started[-1]
-
-    yield start
-    for h in started:
-        h.close()
-
 
 @pytest.fixture(scope="module", params=["tcp", "unix"])
 def shared(request):

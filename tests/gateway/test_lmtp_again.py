@@ -7,27 +7,13 @@ import threading
 import pytest
 
 from conftest import wait_until
-from hop import CLOSE, Hop
+from hop import CLOSE
 from lmtp import MESSAGE, MIXED, TROUBLE, addresses, fresh, send, serve, told
 from proc import busy_workers
 
 BOTH = addresses(2)
 ALICE, BOB, CAROL = addresses(3)
 FULL = "452 4.2.2 full"
-
-
-@pytest.fixture
-def hop():
-    """Start a scripted next hop."""
-    started = []
-
-    def start(*scripts, **kw):
-        started.append(Hop(*scripts, **kw))
-        return started[-1]
-
-    yield start
-    for h in started:
-        h.close()
 
 
 @pytest.fixture

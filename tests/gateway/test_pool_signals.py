@@ -12,24 +12,10 @@ import time
 import pytest
 
 from conftest import BIN, SANITIZED, Client, free_port, is_free, wait_until
-from hop import Hop
 from proc import (alive, busy_workers, children, greet, idle_workers, kill,
                   leave, quiet, title)
 
 MESSAGE = b"Subject: x\r\n\r\nx\r\n"
-
-
-@pytest.fixture
-def hop():
-    started = []
-
-    def start(*scripts, **kw):
-        started.append(Hop(*scripts, **kw))
-        return started[-1]
-
-    yield start
-    for h in started:
-        h.close()
 
 
 def pool(low=2, most=8, spare=1):

@@ -2,36 +2,12 @@
  * What the workers count together. A failure is a client that is refused for
  * sessions it does not hold, or one that is never refused.
  */
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <pthread.h>
 
-#include "tests/unit/fixture.h"
+#include "tests/unit/clients_fixture.h"
 #include "worker/clients.h"
-#include "worker/slot.h"
-
-static struct clients *c;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (c == MAP_FAILED)
-		return -1;
-	c->secret[0] = 0x1234567890abcdef;
-	c->secret[1] = 0xfedcba0987654321;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	return munmap(c, sizeof(*c));
-}
 
 static uint64_t
 key(const char *text)

@@ -2,41 +2,17 @@
  * Who has a message already. A failure is a recipient that is left out and has
  * nothing, or two workers that deliver the same message at once.
  */
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <sched.h>
 
-#include "tests/unit/fixture.h"
+#include "tests/unit/clients_fixture.h"
 #include "worker/delivered.h"
-#include "worker/slot.h"
 
 #define MINUTE ((int64_t)60000)
 #define DAY    (1440 * MINUTE)
 #define US     4194303 /* the largest that there is */
 #define THEM   1
-
-static struct clients *c;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (c == MAP_FAILED)
-		return -1;
-	c->secret[0] = 0x1234567890abcdef;
-	c->secret[1] = 0xfedcba0987654321;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	return munmap(c, sizeof(*c));
-}
 
 static struct delivered_key
 key_of(const char *message, const char *sender, const char *rcpt)

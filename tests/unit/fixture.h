@@ -30,6 +30,14 @@ struct fixture {
 	struct list_compile ask;
 };
 
+/* Gather messages of a file's reader, a line each, in 4096 octets. */
+static inline void
+fixture_collect(void *arg, const char *message)
+{
+	strlcat(arg, message, 4096);
+	strlcat(arg, "\n", 4096);
+}
+
 static inline void
 fixture_report(void *arg, bool warning, const struct list_error *e)
 {

@@ -3,34 +3,16 @@
  * connections than it may have, one that nobody tries any more, or one that
  * all workers wait for.
  */
-#include "tests/unit/fixture.h"
+#include "tests/unit/clients_fixture.h"
 #include "worker/hop.h"
 #include "worker/hop_share.h"
 #include "worker/hops.h"
 #include "worker/settings.h"
-#include "worker/slot.h"
 #include "worker/wait.h"
 
 #define HOP "192.0.2.1:25"
 
-static struct clients *c;
 static struct settings set = { .any_hop = { .connections = 2 } };
-
-static int
-setup(void **state)
-{
-	(void)state;
-	c = calloc(1, sizeof(*c));
-	return c == NULL ? -1 : 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	free(c);
-	return 0;
-}
 
 static struct hop *
 hop_new(struct waiting *w, struct slot *slot)

@@ -2,33 +2,10 @@
  * What next hops have in common. A row that fails is an extension that is
  * offered where a hop lacks it, or mail that is refused for the want of one.
  */
-#include "tests/unit/fixture.h"
+#include "tests/unit/clients_fixture.h"
 #include "worker/hops.h"
-#include "worker/slot.h"
 
 #define BOTH (HOP_DSN | HOP_UTF8)
-
-static struct clients *c;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL)
-		return -1;
-	c->secret[0] = 0x1234567890abcdef;
-	c->secret[1] = 0xfedcba0987654321;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	free(c);
-	return 0;
-}
 
 static const struct {
 	const char *hops;

@@ -34,13 +34,6 @@ static const struct {
 	{ "192.0.2.01 a\n", "", "\"192.0.2.01\" is passed over" },
 };
 
-static void
-collect(void *arg, const char *message)
-{
-	strlcat(arg, message, 4096);
-	strlcat(arg, "\n", 4096);
-}
-
 static struct settings *
 load(const char *text, char messages[4096])
 {
@@ -56,7 +49,7 @@ load(const char *text, char messages[4096])
 		assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	messages[0] = '\0';
-	hosts_load(set, name, collect, messages);
+	hosts_load(set, name, fixture_collect, messages);
 	unlink(name);
 	return set;
 }
@@ -142,7 +135,7 @@ test_no_file(void **state)
 
 	(void)state;
 	assert_non_null(set);
-	hosts_load(set, "/tmp", collect, messages);
+	hosts_load(set, "/tmp", fixture_collect, messages);
 	assert_int_equal(set->nhosts, 0);
 	assert_string_equal(messages, "/tmp: warning: Invalid argument\n");
 	settings_free(set);

@@ -40,13 +40,6 @@ static const struct {
 	{ "nameserver 1\x1b[2J\n", "127.0.0.1 ", "\"1?[2J\"" },
 };
 
-static void
-collect(void *arg, const char *message)
-{
-	strlcat(arg, message, 4096);
-	strlcat(arg, "\n", 4096);
-}
-
 static struct settings *
 load(const char *path, char messages[4096])
 {
@@ -54,7 +47,7 @@ load(const char *path, char messages[4096])
 
 	assert_non_null(set);
 	messages[0] = '\0';
-	resolv_load(set, path, collect, messages);
+	resolv_load(set, path, fixture_collect, messages);
 	return set;
 }
 
@@ -160,11 +153,11 @@ test_settings_first(void **state)
 			     "hostname = a.example\n"
 			     "nameservers = {\"192.0.2.9:5353\", \"::1\"}\n");
 		messages[0] = '\0';
-		set = config_load(name, collect, messages);
+		set = config_load(name, fixture_collect, messages);
 		unlink(name);
 		assert_non_null(set);
 		make_file(name, "nameserver 192.0.2.1\n");
-		resolv_load(set, name, collect, messages);
+		resolv_load(set, name, fixture_collect, messages);
 		unlink(name);
 		assert_string_equal(messages, "");
 		assert_int_equal(set->nnameservers, i == 0 ? 1 : 2);
