@@ -4,6 +4,7 @@ Everything runs on 127.0.0.0/8 in folders of its own. LICTOR_BUILD names the
 build to test (build, or build/san for the sanitizers).
 """
 
+import itertools
 import os
 import pathlib
 import pwd
@@ -33,15 +34,26 @@ LISTS = {
 }
 
 
+def range_of_ports():
+    """A range that no other process of tests on this machine has; it is ours
+    as long as the socket lives that stands for it."""
+    for first in range(10000, 30000, 2000):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0lictor-tests-ports-{first}")
+        except OSError:
+            mark.close()
+            continue
+        return mark, range(first, first + 2000)
+    raise OSError("ten processes run these tests already")
+
+
 def free_ports():
     """Ports below those that the kernel gives out, so that nobody else takes
-    one between here and its use; a range of its own for each process."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    first, n = 10000 + number % 4 * 5000, 5000
-    start = os.getpid()
-    while True:
-        for i in range(n):
-            port = first + (start + i) % n
+    one between here and its use."""
+    mark, ports = range_of_ports()
+    with mark:
+        for port in itertools.cycle(ports):
             with socket.socket() as s:
                 try:
                     s.bind(("127.0.0.1", port))

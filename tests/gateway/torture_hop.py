@@ -92,7 +92,10 @@ class TortureHop:
         self.open, self.taken, self.codes = set(), [], []
         self.cases = 0
         self.length = 0  # of the last message, with its end
-        self.port = free_port()  # it stays ours while nobody listens
+        self.port = free_port()
+        self.mark = socket.socket()  # it stays ours while nobody listens
+        self.mark.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.mark.bind(("127.0.0.1", self.port))
         self.listen()
 
     def listen(self):

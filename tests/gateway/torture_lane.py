@@ -442,7 +442,10 @@ class Lane:
         """For who has to find out."""
         with open(self.gateway.log_path, "rb") as log:
             log.seek(self.log_start)
-            return f"{self.attempts}\n" + log.read().decode(errors="replace")
+            text = log.read().decode(errors="replace")
+        hop = f"{self.hop.port} has {self.hop.taken}" if self.hop else "none"
+        return (f"{self.attempts}\ngateway {self.gateway.port}, next hop "
+                f"{hop}\n{text}")
 
     def outcome(self):
         """Of the first attempt, as the table has it."""
