@@ -30,7 +30,9 @@ plain_write(void *arg, const void *buf, size_t len, short *events)
 	const struct lineio *io = arg;
 
 	*events = POLLOUT;
-	return write(io->fd, buf, len);
+	/* The last words go out with the end of the connection behind them. */
+	return send(io->fd, buf, len,
+	    MSG_NOSIGNAL | (io->finished ? MSG_MORE : 0));
 }
 
 static void
@@ -135,11 +137,13 @@ io_flush(struct lineio *io, int64_t deadline_ms)
 enum io_result
 io_finish(struct lineio *io, int64_t deadline_ms)
 {
-	enum io_result r = io_flush(io, deadline_ms);
+	bool again = io->finished;
+	enum io_result r;
 
-	if (!io->failed && !io->finished)
-		io->ops->finish(io->arg);
 	io->finished = true;
+	r = io_flush(io, deadline_ms);
+	if (!io->failed && !again)
+		io->ops->finish(io->arg);
 	return r;
 }
 

@@ -52,7 +52,7 @@ struct lineio {
 	void *arg;
 	bool skipping;	 /* inside a line that was too long */
 	bool failed;	 /* a write failed: nothing more is sent */
-	bool finished;	 /* it was said that nothing more will come */
+	bool finished;	 /* nothing more is put; it is said, or will be */
 	size_t start;	 /* first octet not taken yet */
 	size_t end;	 /* behind the last octet read */
 	size_t searched; /* up to here there is no line end */
@@ -90,7 +90,10 @@ void io_take(struct lineio *, size_t len);
 /* Add to the output; flushes only when the buffer is full. */
 void io_put(struct lineio *, const char *, size_t, int64_t deadline_ms);
 enum io_result io_flush(struct lineio *, int64_t deadline_ms);
-/* Flush, and say that nothing more will come; once. */
+/*
+ * Flush, and say that nothing more will come; once. The caller closes the
+ * connection, or shuts it down, at once: the last octets may wait for that.
+ */
 enum io_result io_finish(struct lineio *, int64_t deadline_ms);
 
 #endif

@@ -230,11 +230,6 @@ add_rules(scmp_filter_ctx ctx, const struct settings *set, enum sandbox_for who)
 			return -1;
 	if (who != SANDBOX_KEYS && add_sockets(ctx, set, who) == -1)
 		return -1;
-	/* How a worker is scheduled, and no other process. */
-	if (who == SANDBOX_WORKER &&
-	    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sched_setscheduler),
-		1, SCMP_A0(SCMP_CMP_EQ, 0)) != 0)
-		return -1;
 	/* Memory is never made executable. */
 	for (i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, mappers[i], 1,

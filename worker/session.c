@@ -430,10 +430,7 @@ void
 session_run(struct session *s, struct generation *lists)
 {
 	s->peer.lists = lists;
-	if (!greet_client(s, s->slot->held_count)) {
-		turn_refused(&s->turn);
-	} else {
-		turn_greeted(&s->turn);
+	if (greet_client(s, s->slot->held_count)) {
 		atomic_store(&s->slot->phase, SLOT_COMMAND);
 		converse(s);
 		session_reset(s);

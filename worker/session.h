@@ -19,7 +19,6 @@
 #include "worker/peer.h"
 #include "worker/settings.h"
 #include "worker/stream.h"
-#include "worker/turn.h"
 #include "worker/wait.h"
 
 struct clients;
@@ -61,8 +60,6 @@ struct session {
 	struct tls_context *tls_context; /* NULL: there is none */
 	struct hop *hop;		 /* what may lead to a next hop */
 	int keys;			 /* the channel to the keys helper */
-
-	struct turn turn; /* the worker's, through all its sessions */
 
 	/* Given for every client: what its listener has. */
 	enum tls_level tls_level;

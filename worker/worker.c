@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,19 @@ serve_all(struct worker *w)
 
 /* ---------------------------------------------------------- the start */
 
+/*
+ * Woken by its client, a worker waits for its turn instead of pushing aside who
+ * runs: another worker, the next hop, or what serves mail beside us. A crowd
+ * of clients would have them do little else to each other.
+ */
+static void
+give_way(void)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	sched_setscheduler(0, SCHED_BATCH, &none); /* or it is slower */
+}
+
 /* A list that was cut short under our feet: this session is lost, no more. */
 static void
 bus_error(int sig)
@@ -360,6 +374,7 @@ prepare(struct worker *w)
 		start_failed(g->settings->spool_dir);
 		return -1;
 	}
+	give_way();
 	if (sandbox_enter(g->sandbox) == -1) {
 		start_failed("sandbox");
 		return -1;
