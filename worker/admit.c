@@ -5,13 +5,13 @@
  */
 #include <sys/socket.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #include "worker/admit.h"
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
+#include "worker/text.h"
 
 #define FAREWELL_MS 1000 /* for the last replies, before a rehearsal */
 
@@ -49,7 +49,7 @@ log_sender(struct session *s)
 	if (s->peer.maildom == NULL || is_open(&s->found[CHECK_SENDER]))
 		return;
 	strlcpy(ref, s->ref, sizeof(ref));
-	snprintf(s->ref, sizeof(s->ref), "%s.%u", s->id, s->transactions);
+	text_set(s->ref, sizeof(s->ref), "%s.%u", s->id, s->transactions);
 	s->phase = PH_MAIL;
 	log_would(s, &s->found[CHECK_SENDER]);
 	s->phase = phase;

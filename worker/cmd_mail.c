@@ -4,7 +4,6 @@
  * Parameters: SIZE=n (RFC 1870), BODY=7BIT or 8BITMIME (RFC 6152), RET and
  * ENVID (RFC 3461), SMTPUTF8 (RFC 6531).
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +16,7 @@
 #include "worker/reply.h"
 #include "worker/session.h"
 #include "worker/settings.h"
+#include "worker/text.h"
 
 /* 0, or -1 after it has replied. */
 static int
@@ -144,6 +144,6 @@ cmd_mail(struct session *s, const char *arg, const char *end)
 	s->env.sender = s->peer.sender.text;
 	s->phase = PH_MAIL;
 	admit_learn(s, OF_SENDER, s->peer.sender.domain);
-	snprintf(s->ref, sizeof(s->ref), "%s.%u", s->id, ++s->transactions);
+	text_set(s->ref, sizeof(s->ref), "%s.%u", s->id, ++s->transactions);
 	reply(s, 250, "2.1.0", "sender ok");
 }

@@ -10,6 +10,7 @@
 #include "worker/hop.h"
 #include "worker/log.h"
 #include "worker/spool.h"
+#include "worker/text.h"
 #include "worker/wait.h"
 
 void
@@ -19,8 +20,8 @@ answer_is(struct hop_answer *a, enum hop_result result, int code,
 	memset(a, 0, sizeof(*a));
 	a->result = result;
 	a->code = code;
-	snprintf(a->status, sizeof(a->status), "%s", status);
-	snprintf(a->text, sizeof(a->text), "%s", text);
+	strlcpy(a->status, status, sizeof(a->status));
+	strlcpy(a->text, text, sizeof(a->text));
 }
 
 void
@@ -73,7 +74,7 @@ deliver_log(const struct delivery *d, struct logline *l)
 	const struct hop *h = d->hop;
 	char text[TARGET_TEXT_MAX + 8];
 
-	snprintf(text, sizeof(text), "%s:%s", h->at.lmtp ? "lmtp" : "smtp",
+	text_set(text, sizeof(text), "%s:%s", h->at.lmtp ? "lmtp" : "smtp",
 	    h->at.text);
 	if (d->route.scheme == ACT_MAILDIR || h->at.text[0] == '\0' ||
 	    strcmp(h->route, d->route.text) != 0 ||

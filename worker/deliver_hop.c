@@ -2,7 +2,6 @@
  * The transaction with a next hop. A message is begun only when it is
  * complete.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "worker/deliver_hop.h"
@@ -12,6 +11,7 @@
 #include "worker/hops.h"
 #include "worker/log.h"
 #include "worker/settings.h"
+#include "worker/text.h"
 #include "worker/wait.h"
 
 #define MESSAGE_MS 300000 /* at least, from DATA to the dot */
@@ -50,7 +50,7 @@ hop_judge(const struct hop_reply *r, struct hop_answer *a, const char *what)
 		    r->text[0] != '\0' ? r->text : "refused by the next hop");
 	}
 	if (r->status[0] != '\0' && a->result != HOP_TROUBLE)
-		snprintf(a->status, sizeof(a->status), "%s", r->status);
+		strlcpy(a->status, r->status, sizeof(a->status));
 	a->hop_code = r->code;
 }
 
@@ -151,7 +151,7 @@ say_mail(struct delivery *d, struct hop *h)
 	char size[40] = "";
 
 	if ((h->keywords & HOP_SIZE) && d->env->size > 0)
-		snprintf(size, sizeof(size), " SIZE=%lld",
+		text_set(size, sizeof(size), " SIZE=%lld",
 		    (long long)d->env->size);
 	hop_command(h, "MAIL FROM:<%s>%s%s%s%s", d->env->sender, size,
 	    (h->keywords & HOP_8BIT) && d->env->eight_bit ? " BODY=8BITMIME" :

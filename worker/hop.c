@@ -15,6 +15,7 @@
 #include "worker/hop.h"
 #include "worker/hop_share.h"
 #include "worker/settings.h"
+#include "worker/text.h"
 #include "worker/tls.h"
 #include "worker/wait.h"
 
@@ -222,18 +223,19 @@ void
 hop_command(struct hop *h, const char *fmt, ...)
 {
 	char line[MAILBOX_TEXT_MAX + PARAMS_MAX + 128];
+	struct text t;
 	va_list ap;
-	int n;
 
 	if (h->out_len == 0 && h->in_start < h->in_end)
 		hop_lose(h, "out of step: it spoke unasked");
+	text_start(&t, line, sizeof(line));
 	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line) - 2, fmt, ap);
+	text_args(&t, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(line) - 2)
+	text_add(&t, "\r\n");
+	if (t.at == t.end)
 		abort(); /* addresses are bounded */
-	memcpy(line + n, "\r\n", 2);
-	hop_put(h, line, (size_t)n + 2);
+	hop_put(h, line, (size_t)(t.at - line));
 }
 
 void

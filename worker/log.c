@@ -166,9 +166,11 @@ static void
 log_args(struct logline *l, const char *key, const char *fmt, va_list ap)
 {
 	char buf[2 * LOG_VALUE_MAX];
+	struct text t;
 
-	vsnprintf(buf, sizeof(buf), fmt, ap);
-	log_text(l, key, buf);
+	text_start(&t, buf, sizeof(buf));
+	text_args(&t, fmt, ap);
+	log_octets(l, key, buf, (size_t)(t.at - buf));
 }
 
 void

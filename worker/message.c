@@ -2,7 +2,6 @@
  * A message that has come in by DATA or by BDAT. 250 is said only when the
  * next hop has it; after that, whatever the answer, the transaction is over.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "worker/hop_tls.h"
@@ -14,6 +13,7 @@
 #include "worker/slot.h"
 #include "worker/spool.h"
 #include "worker/stream.h"
+#include "worker/text.h"
 #include "worker/trace.h"
 
 #define HOPS_MAX 100 /* RFC 5321, section 6.3 */
@@ -76,17 +76,16 @@ log_recipients(struct logline *l, const struct envelope *env)
 {
 	char list[LOG_VALUE_MAX + 1];
 	const char *rcpt = env->rcpts;
-	size_t n = 0, len;
+	struct text t;
 	int i;
 
+	text_start(&t, list, sizeof(list));
 	for (i = 0; i < env->nrcpts; i++, rcpt = rcpt_next(rcpt)) {
-		len = strlen(rcpt);
-		if (n + len + 4 > sizeof(list))
+		if (strlen(rcpt) + 3 > (size_t)(t.end - t.at))
 			break;
-		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s<%s>",
-		    i > 0 ? "," : "", rcpt);
+		text_print(&t, "%s<%s>", i > 0 ? "," : "", rcpt);
 	}
-	log_octets(l, "to", list, n);
+	log_octets(l, "to", list, (size_t)(t.at - list));
 	if (env->nrcpts > 1)
 		log_number(l, "recipients", env->nrcpts);
 }

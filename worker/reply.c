@@ -3,7 +3,6 @@
  * session flushes before it waits; a refusal is logged where it is spoken.
  */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "worker/check.h"
@@ -15,7 +14,6 @@
 #include "worker/text.h"
 
 #define REPLY_OCTETS 512 /* RFC 5321, section 4.5.3.1.5, with its CRLF */
-#define WORDS_MAX    400 /* of a refusal: there is room for the rest */
 
 /* What a permanent code becomes for the first week in service. */
 static const struct {
@@ -79,29 +77,19 @@ reply(struct session *s, int code, const char *status, const char *fmt, ...)
 	char line[REPLY_OCTETS];
 	struct text t;
 	va_list ap;
-	size_t n;
 
 	begin_line(s, &t, line, code, status);
-	n = (size_t)(t.at - line);
 	va_start(ap, fmt);
-	n += (size_t)vsnprintf(t.at, sizeof(line) - n, fmt, ap);
+	text_args(&t, fmt, ap);
 	va_end(ap);
-	put_line(s, line, n);
+	put_line(s, line, (size_t)(t.at - line));
 }
 
 /* A refusal's words, and what its log line can be found by. */
 static void
 reply_why(struct session *s, const struct reason *why)
 {
-	char line[REPLY_OCTETS], words[WORDS_MAX + 1];
-	struct text t;
-
-	strlcpy(words, why->text, sizeof(words));
-	begin_line(s, &t, line, why->reply, why->status);
-	text_add(&t, words);
-	text_add(&t, "; ref ");
-	text_add(&t, s->ref);
-	put_line(s, line, (size_t)(t.at - line));
+	reply(s, why->reply, why->status, "%.400s; ref %s", why->text, s->ref);
 }
 
 void
@@ -110,45 +98,27 @@ reply_part(struct session *s, int code, int more, const char *fmt, ...)
 	char line[REPLY_OCTETS];
 	struct text t;
 	va_list ap;
-	size_t n;
 
 	text_start(&t, line, sizeof(line));
 	text_add_number(&t, code);
 	text_add(&t, more ? "-" : " ");
-	n = (size_t)(t.at - line);
 	va_start(ap, fmt);
-	n += (size_t)vsnprintf(t.at, sizeof(line) - n, fmt, ap);
+	text_args(&t, fmt, ap);
 	va_end(ap);
-	put_line(s, line, n);
+	put_line(s, line, (size_t)(t.at - line));
 }
 
 /* Which line of which list it was. */
 static void
 log_entry(struct logline *l, const struct list_entry *e)
 {
-	char buf[2 * LOG_VALUE_MAX];
-	struct text t;
-
-	text_start(&t, buf, sizeof(buf));
-	text_add(&t, list_name(e->list));
-	text_add(&t, ":");
-	text_add(&t, e->file);
-	text_add(&t, ":");
-	text_add_number(&t, e->line);
-	log_text(l, "rule", buf);
+	log_format(l, "rule", "%s:%s:%d", list_name(e->list), e->file, e->line);
 }
 
 static void
 log_reply(struct logline *l, int code, const char *status)
 {
-	char buf[32];
-	struct text t;
-
-	text_start(&t, buf, sizeof(buf));
-	text_add_number(&t, code);
-	text_add(&t, " ");
-	text_add(&t, status);
-	log_text(l, "reply", buf);
+	log_format(l, "reply", "%d %s", code, status);
 }
 
 /* The common part of a line about a refusal. */

@@ -3,12 +3,12 @@
  * or written into. lictor-compile has checked the argument; it is checked
  * again, since a list is a file.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "worker/maildir_path.h"
 #include "worker/peer.h"
 #include "worker/route.h"
+#include "worker/text.h"
 
 const char *
 route_argument(const struct route *r)
@@ -42,8 +42,8 @@ take_argument(const struct list_entry *e, const struct mailbox *to,
 {
 	size_t n;
 
-	n = (size_t)snprintf(r->text, sizeof(r->text),
-	    "%s:", list_action_name(e->action));
+	text_set(r->text, sizeof(r->text), "%s:", list_action_name(e->action));
+	n = strlen(r->text);
 	switch (e->action) {
 	case ACT_SMTP:
 	case ACT_MX:

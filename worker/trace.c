@@ -4,12 +4,12 @@
  * a name.
  */
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "worker/session.h"
 #include "worker/settings.h"
+#include "worker/text.h"
 #include "worker/tls.h"
 #include "worker/trace.h"
 
@@ -51,7 +51,7 @@ trace_field(const struct session *s, char buf[TRACE_MAX])
 	const char *known = rdns_confirmed(s->peer.rdns);
 	struct tm tm;
 	time_t now = time(NULL);
-	int n;
+	struct text t;
 
 	trace_name(name, s->peer.helo);
 	if (known == NULL)
@@ -59,16 +59,17 @@ trace_field(const struct session *s, char buf[TRACE_MAX])
 	gmtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
 	if (s->env.nrcpts == 1)
-		snprintf(to, sizeof(to), "\r\n\tfor <%s>", s->env.rcpts);
+		text_set(to, sizeof(to), "\r\n\tfor <%s>", s->env.rcpts);
 	if (s->tls != NULL)
-		snprintf(tls, sizeof(tls), "\r\n\t(%s %s)", tls_version(s->tls),
+		text_set(tls, sizeof(tls), "\r\n\t(%s %s)", tls_version(s->tls),
 		    tls_cipher(s->tls));
-	n = snprintf(buf, TRACE_MAX,
+	text_start(&t, buf, TRACE_MAX);
+	text_print(&t,
 	    "Received: from %s (%s%s[%s%s])%s\r\n"
 	    "\tby %s with %s id %s%s;\r\n"
 	    "\t%s\r\n",
 	    name, known, known[0] != '\0' ? " " : "",
 	    s->peer.addr.family == 6 ? "IPv6:" : "", s->peer.addr_text, tls,
 	    s->set->hostname, with(s), s->ref, to, date);
-	return (size_t)n;
+	return (size_t)(t.at - buf);
 }

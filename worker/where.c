@@ -9,6 +9,7 @@
 
 #include "worker/hops.h"
 #include "worker/route.h"
+#include "worker/text.h"
 #include "worker/where_names.h"
 
 /* The targets of a route; name is NULL where it has none. */
@@ -84,10 +85,10 @@ add_place(struct places *to, const struct route *r, const char *named,
 
 	if (to->n == PLACES_MAX)
 		return;
-	snprintf(at->text, sizeof(at->text),
+	text_set(at->text, sizeof(at->text),
 	    addr->family == 6 ? "[%s]:%u" : "%s:%u", addr_format(addr, text),
 	    port);
-	snprintf(at->named, sizeof(at->named), "%s%s",
+	text_set(at->named, sizeof(at->named), "%s%s",
 	    r->scheme == ACT_MX ? LIST_MX : "", named);
 	at->addr = *addr;
 	at->port = port;
