@@ -100,6 +100,7 @@ def spoken():
     toks = tokens(source("worker/cmd_*.c", "worker/command.c",
                          "worker/message.c",
                          "worker/session.c", "worker/greet.c", "worker/rate.c",
+                         "worker/refused.c",
                          "worker/check*.c",
                          "worker/deliver*.c"))
     found = set()

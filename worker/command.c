@@ -28,18 +28,11 @@ static const struct command {
 	{ "STARTTLS", PH_ANY, true, false, true, cmd_starttls },
 	{ "RSET", PH_ANY, true, false, false, cmd_rset },
 	{ "NOOP", PH_ANY, true, true, true, cmd_noop },
-	{ "QUIT", PH_ANY | PH_REFUSED, false, false, true, cmd_quit },
+	{ "QUIT", PH_ANY, false, false, true, cmd_quit },
 	{ "VRFY", PH_ANY, true, true, false, cmd_vrfy },
 	{ "EXPN", PH_ANY, true, true, false, cmd_expn },
 	{ "HELP", PH_ANY, true, true, false, cmd_help },
 };
-
-/* To a client that was refused at the greeting, whatever it says. */
-static void
-say_refused(struct session *s)
-{
-	reply(s, 503, "5.5.1", "you were refused, say QUIT");
-}
 
 /* RFC 3207, section 4: a listener may want TLS before anything else. */
 static bool
@@ -144,7 +137,7 @@ command_run(struct session *s, const char *line, size_t len)
 
 	if (cut_off_foreign(s, line, len))
 		return;
-	if (!is_readable(s, line, len) && s->phase != PH_REFUSED) {
+	if (!is_readable(s, line, len)) {
 		reply(s, 500, "5.5.2",
 		    "the line holds control or 8-bit characters");
 		if (len >= 4 && strncasecmp(line, "BDAT", 4) == 0)
@@ -157,10 +150,6 @@ command_run(struct session *s, const char *line, size_t len)
 	if (verb_end == NULL)
 		verb_end = end;
 	c = find(line, (size_t)(verb_end - line));
-	if (s->phase == PH_REFUSED && (c == NULL || c->run != cmd_quit)) {
-		say_refused(s);
-		return;
-	}
 	if (c == NULL || !is_there(s, c)) {
 		reply(s, 500, "5.5.2", "unknown command");
 		return;
@@ -186,8 +175,5 @@ command_too_long(struct session *s)
 {
 	if (cut_off_foreign(s, s->io.head, sizeof(s->io.head)))
 		return;
-	if (s->phase == PH_REFUSED)
-		say_refused(s);
-	else
-		reply(s, 500, "5.5.2", "the line is too long");
+	reply(s, 500, "5.5.2", "the line is too long");
 }

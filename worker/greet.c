@@ -1,13 +1,11 @@
 /*
- * The greeting: who gets one, who is refused in its place, and how long a
- * client that was refused may hang on.
+ * The greeting: who gets one, and who is refused in its place.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "worker/admit.h"
 #include "worker/clients.h"
-#include "worker/command.h"
 #include "worker/greet.h"
 #include "worker/log.h"
 #include "worker/rate.h"
@@ -15,43 +13,11 @@
 #include "worker/session.h"
 #include "worker/settings.h"
 
-#define REFUSED_SECS	 10 /* a refused client may hang on so long */
-#define REFUSED_COMMANDS 5
-
 /* ----------------------------------------------------------- being refused */
-
-/*
- * A client that was refused at the greeting may say QUIT (RFC 5321, section
- * 3.1); all else is 503, for a short while.
- */
-static void
-serve_refused(struct session *s)
-{
-	int64_t limit = clock_ms() + REFUSED_SECS * 1000;
-	const char *line;
-	size_t len;
-	int i;
-
-	s->phase = PH_REFUSED;
-	if (limit < s->deadline_ms)
-		s->deadline_ms = limit;
-	for (i = 0; i < REFUSED_COMMANDS && !s->over; i++) {
-		switch (io_line(&s->io, s->deadline_ms, &line, &len)) {
-		case IO_OK:
-			command_run(s, line, len);
-			break;
-		case IO_LONG:
-			command_too_long(s);
-			break;
-		default:
-			return;
-		}
-	}
-}
 
 /* The greeting says no. */
 static void
-refuse(struct session *s, const struct finding *f, bool hold)
+refuse(struct session *s, const struct finding *f)
 {
 	struct reason why = f->why;
 
@@ -65,8 +31,7 @@ refuse(struct session *s, const struct finding *f, bool hold)
 	if (why.reply == 421 && why.status[0] == '5')
 		why.status = "4.7.1";
 	reply_refuse(s, check_name(f->test), &why, NULL);
-	if (why.reply == 554 && hold)
-		serve_refused(s);
+	s->may_quit = why.reply == 554;
 }
 
 /* ------------------------------------------------------------ the greeting */
@@ -145,8 +110,7 @@ is_welcome(struct session *s, unsigned held)
 		listen_first(s);
 	if ((refusal = admit_greeting(s)) != NULL) {
 		admit_log_would(s);
-		/* One that holds too many workers already is not kept. */
-		refuse(s, refusal, !too_many_sessions(s, held));
+		refuse(s, refusal);
 		return false;
 	}
 	if (too_many_sessions(s, held)) {

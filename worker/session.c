@@ -263,6 +263,7 @@ begin(struct session *s, int fd, const struct addr *addr, uint16_t port)
 	wait_init(&s->waiting);
 	s->waiting.left = s->left;
 	s->waiting.arg = s->left_arg;
+	s->waiting.beside = s->beside;
 	io_init(&s->io, &s->waiting, fd);
 }
 
@@ -426,19 +427,37 @@ tell(struct session *s)
 	log_session(s);
 }
 
-void
-session_run(struct session *s, struct generation *lists)
+/* It was greeted: hear it to its end. */
+static void
+serve(struct session *s)
 {
-	s->peer.lists = lists;
-	if (greet_client(s, s->slot->held_count)) {
-		atomic_store(&s->slot->phase, SLOT_COMMAND);
-		converse(s);
-		session_reset(s);
-		tell(s);
-	}
+	atomic_store(&s->slot->phase, SLOT_COMMAND);
+	converse(s);
+	session_reset(s);
+	tell(s);
 	if (io_finish(&s->io, clock_ms() + LINGER_MS) == IO_OK && s->over &&
 	    ended_by_us(s))
 		linger(s);
+}
+
+/* It was not. False: it was told why, and that has gone out. */
+static bool
+turn_away(struct session *s)
+{
+	return s->io.out_len == 0 ||
+	    io_flush(&s->io, clock_ms() + LINGER_MS) != IO_OK;
+}
+
+bool
+session_run(struct session *s, struct generation *lists)
+{
+	bool is_over = true;
+
+	s->peer.lists = lists;
+	if (greet_client(s, s->slot->held_count))
+		serve(s);
+	else
+		is_over = turn_away(s);
 	tls_free(s->tls);
 	s->tls = NULL;
 	deliver_close(&s->delivery);
@@ -448,4 +467,5 @@ session_run(struct session *s, struct generation *lists)
 	s->env.rcpts = NULL;
 	s->slot->sessions++;
 	s->slot->messages += s->messages;
+	return is_over;
 }

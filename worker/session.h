@@ -33,12 +33,11 @@ struct tls_context;
 
 /* Where a session is: which commands may come. */
 enum phase {
-	PH_START = 1,	 /* greeted; no HELO or EHLO yet */
-	PH_HELLO = 2,	 /* no transaction */
-	PH_MAIL = 4,	 /* MAIL was accepted, no recipient yet */
-	PH_RCPT = 8,	 /* at least one recipient was accepted */
-	PH_REFUSED = 16, /* refused at the greeting: QUIT and no more */
-	PH_BDAT = 32	 /* a chunk was accepted, the last one was not yet */
+	PH_START = 1, /* greeted; no HELO or EHLO yet */
+	PH_HELLO = 2, /* no transaction */
+	PH_MAIL = 4,  /* MAIL was accepted, no recipient yet */
+	PH_RCPT = 8,  /* at least one recipient was accepted */
+	PH_BDAT = 16  /* a chunk was accepted, the last one was not yet */
 };
 
 #define PH_OPEN (PH_MAIL | PH_RCPT | PH_BDAT) /* a transaction is */
@@ -60,6 +59,7 @@ struct session {
 	struct tls_context *tls_context; /* NULL: there is none */
 	struct hop *hop;		 /* what may lead to a next hop */
 	int keys;			 /* the channel to the keys helper */
+	struct beside *beside;		 /* who was refused before, or NULL */
 
 	/* Given for every client: what its listener has. */
 	enum tls_level tls_level;
@@ -81,6 +81,7 @@ struct session {
 
 	enum phase phase;
 	unsigned offered; /* extensions that depend on next hops: HOP_... */
+	bool may_quit;	  /* refused at the greeting, but for that */
 	bool over;	  /* no further command is taken */
 	const char *end;  /* how it ended, for the log */
 	int64_t start_ms;
@@ -113,8 +114,11 @@ struct session {
  */
 bool
 session_begin(struct session *, int fd, const struct addr *, uint16_t port);
-/* Serve it from its greeting to its last octet, on these lists. */
-void session_run(struct session *, struct generation *);
+/*
+ * Serve it from its greeting to its last octet, on these lists. False: it was
+ * refused at the greeting and told so, and is to be let go of (may_quit, io).
+ */
+bool session_run(struct session *, struct generation *);
 
 /* From now on this is the client. */
 void session_set_client(struct session *, const struct addr *, uint16_t port);

@@ -127,12 +127,18 @@ run_background(struct waiting *w, bool readable)
 		w->background = NULL;
 }
 
+static bool
+has_beside(const struct waiting *w)
+{
+	return w->beside != NULL && w->beside->n > 0;
+}
+
 /*
  * The sources with events to wait for. One without is left out: poll(2) would
  * report at once, and for ever, that it hung up, and nobody would look.
  */
-static void
-gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES])
+static nfds_t
+gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES + BESIDE_MOST])
 {
 	int i;
 
@@ -140,6 +146,10 @@ gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES])
 	for (i = 0; i < WAIT_SOURCES; i++)
 		if (fds[i].events == 0)
 			fds[i].fd = -1;
+	if (!has_beside(w))
+		return WAIT_SOURCES;
+	memcpy(fds + WAIT_SOURCES, w->beside->fds, sizeof(w->beside->fds));
+	return WAIT_SOURCES + BESIDE_MOST;
 }
 
 void
@@ -154,12 +164,14 @@ wait_background(struct waiting *w, int fd,
 		run_background(w, false);
 }
 
-/* Until when to sleep: the deadline, or the background work before it. */
+/* Until when to sleep: the deadline, or other work before it. */
 static int64_t
 next_ms(const struct waiting *w, int64_t deadline_ms)
 {
 	if (w->background != NULL && w->background_ms < deadline_ms)
-		return w->background_ms;
+		deadline_ms = w->background_ms;
+	if (has_beside(w) && w->beside->due_ms < deadline_ms)
+		deadline_ms = w->beside->due_ms;
 	return deadline_ms;
 }
 
@@ -176,12 +188,26 @@ see_background(struct waiting *w, const struct pollfd *pfd)
 	return true;
 }
 
+static void
+see_beside(struct waiting *w, const struct pollfd fds[BESIDE_MOST])
+{
+	bool due = clock_ms() >= w->beside->due_ms;
+	int i;
+
+	for (i = 0; i < BESIDE_MOST; i++)
+		due |= (w->beside->fds[i].revents = fds[i].revents) != 0;
+	if (due)
+		w->beside->look(w->beside);
+}
+
 enum wait_result
 wait_for(struct waiting *w, enum wait_source source, short events,
     int64_t deadline_ms)
 {
-	struct pollfd fds[WAIT_SOURCES], *pfd = &w->fds[source];
+	struct pollfd fds[WAIT_SOURCES + BESIDE_MOST];
+	struct pollfd *pfd = &w->fds[source];
 	struct timespec ts;
+	nfds_t nfds;
 	int64_t now, left;
 	bool ran;
 	int n;
@@ -201,13 +227,15 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 		pfd->events = events;
 		if (w->background != NULL)
 			w->fds[WAIT_DNS].events = POLLIN;
-		gather(w, fds);
-		n = ppoll(fds, WAIT_SOURCES, &ts, &waiting_mask);
+		nfds = gather(w, fds);
+		n = ppoll(fds, nfds, &ts, &waiting_mask);
 		pfd->events = w->fds[WAIT_DNS].events = 0;
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			abort(); /* a descriptor array of our own making */
 		if (n == -1)
 			continue;
+		if (nfds > WAIT_SOURCES)
+			see_beside(w, fds + WAIT_SOURCES);
 		ran = see_background(w, &fds[WAIT_DNS]);
 		if (source == WAIT_DNS ? ran :
 					 n > 0 && fds[source].revents != 0)

@@ -26,8 +26,23 @@ enum wait_result {
 	WAIT_HURRIED /* the master's patience has: end the session */
 };
 
+#define BESIDE_MOST 16
+
+/*
+ * Connections that are looked after whatever a session waits for: look is
+ * called when one of them has events, with revents filled in, and when it is
+ * due.
+ */
+struct beside {
+	struct pollfd fds[BESIDE_MOST]; /* fd -1: not there */
+	unsigned n;			/* so many are */
+	int64_t due_ms;			/* when one of them is at the latest */
+	void (*look)(struct beside *);
+};
+
 struct waiting {
 	struct pollfd fds[WAIT_SOURCES]; /* fd -1: not there */
+	struct beside *beside;		 /* or NULL */
 	void (*left)(void *); /* called once when the worker is to leave */
 	void *arg;
 	bool deaf; /* between dot and reply: nothing hurries */

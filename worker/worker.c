@@ -23,6 +23,7 @@
 #include "worker/clients.h"
 #include "worker/hop.h"
 #include "worker/log.h"
+#include "worker/refused.h"
 #include "worker/sandbox.h"
 #include "worker/session.h"
 #include "worker/settings.h"
@@ -32,7 +33,9 @@
 #include "worker/where_names.h"
 #include "worker/worker.h"
 
-#define NEXT_HOP LISTEN_MAX /* behind the listeners, in epoll's data */
+/* Behind the listeners, in epoll's data. */
+#define NEXT_HOP LISTEN_MAX
+#define REFUSED	 (LISTEN_MAX + 1)
 
 struct worker {
 	struct worker_start given;
@@ -43,6 +46,7 @@ struct worker {
 	struct generation *lists;
 	struct spool spool;
 	struct dns_servers servers;
+	struct refused refused;
 	struct session session;
 	/* Not touched before a client names a recipient. */
 	struct where_cache where_cache;
@@ -130,6 +134,28 @@ watch_hop(struct worker *w)
 		w->hop.watched = true;
 }
 
+/* How long to sleep at most; -1: for ever. */
+static int
+idle_ms(const struct worker *w)
+{
+	int hop = hop_idle_ms(&w->hop), refused = refused_ms(&w->refused);
+
+	if (hop == -1 || refused == -1)
+		return hop == -1 ? refused : hop;
+	return hop < refused ? hop : refused;
+}
+
+/* It is no client that wakes us, or nothing but the time. */
+static void
+look_after(struct worker *w, const struct epoll_event *ev)
+{
+	if (ev != NULL && ev->data.u64 >= REFUSED)
+		refused_hear(&w->refused, ev->data.u64 - REFUSED);
+	else
+		hop_idle(&w->hop, ev != NULL);
+	refused_expire(&w->refused);
+}
+
 /* The next client, or -1: this worker is to leave. */
 static int
 next_client(struct worker *w, struct sockaddr_storage *from)
@@ -138,20 +164,21 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 	int fd, n;
 
 	for (;;) {
-		n = epoll_pwait(w->epoll, &ev, 1, hop_idle_ms(&w->hop),
-		    wait_mask());
+		n = epoll_pwait(w->epoll, &ev, 1, idle_ms(w), wait_mask());
 		if (wait_leaving())
 			return accept_any(w, from); /* its wake-up's due */
 		if (wait_poked()) /* a sibling died, perhaps with one */
 			fd = accept_any(w, from);
-		else if (n == 1 && ev.data.u64 != NEXT_HOP)
+		else if (n == 1 && ev.data.u64 < LISTEN_MAX)
 			fd = accept_from(w, ev.data.u64, from);
 		else {
-			hop_idle(&w->hop, n == 1);
+			look_after(w, n == 1 ? &ev : NULL);
 			continue;
 		}
 		if (fd != -1)
 			return fd;
+		if (errno == EMFILE && refused_let_go(&w->refused))
+			continue;
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			catch_breath();
 	}
@@ -269,13 +296,18 @@ count_client(struct worker *w)
 }
 
 static void
-serve_client(struct worker *w)
+serve_client(struct worker *w, int fd)
 {
+	const struct lineio *io = &w->session.io;
 	struct list_error error;
 
 	count_client(w);
 	refresh_lists(w);
-	session_run(&w->session, w->lists);
+	if (session_run(&w->session, w->lists))
+		close(fd);
+	else
+		refused_take(&w->refused, w->epoll, fd, io->in + io->start,
+		    io->end - io->start, w->session.may_quit);
 	if (w->lists != NULL && generation_damaged(w->lists, &error))
 		raise_trouble(w, &error);
 }
@@ -294,9 +326,10 @@ serve(struct worker *w, int fd, const struct sockaddr_storage *from)
 		if (w->session.via.family != 0)
 			setproctitle("-lictord: worker %s",
 			    w->session.peer.addr_text);
-		serve_client(w);
+		serve_client(w, fd);
+	} else {
+		close(fd);
 	}
-	close(fd);
 	if (slot->held != 0)
 		clients_leave(w->given.clients, slot->held);
 	slot->held = 0;
@@ -426,6 +459,8 @@ worker_main(const struct worker_start *given)
 	w->session.tls_context = given->tls_context;
 	w->session.keys = given->keys;
 	w->session.hop = &w->hop;
+	w->session.beside = &w->refused.beside;
+	refused_start(&w->refused, given->settings->hostname, REFUSED);
 	/* What is written here costs each worker a page: only where it is used. */
 	if (given->settings->nzones > 0)
 		give_zones(w);

@@ -11,22 +11,6 @@ from hop import Hop
 from test_kill_lists import copy_generation, swing
 
 
-def test_a_banned_client_over_its_limit_is_not_kept(gateway):
-    """Each of its sessions would hold a worker for ten seconds."""
-    gateway.write_lists(banned="127.0.0.9\n")
-    gateway.start("workers { min = 2 max = 4 spare = 1 }",
-                  "limits { per_client = 2 }")
-    held = [gateway.connect("127.0.0.9") for _ in range(8)]
-    begun = time.monotonic()
-    with gateway.connect() as c:
-        assert c.reply().startswith("220 ")
-    assert time.monotonic() - begun < 3
-    told = [c.reply() for c in held]
-    assert all(t.startswith("554 5.7.1 ") for t in told), told
-    for c in held:
-        c.close()
-
-
 def test_a_slow_hop_does_not_outlive_the_session(gateway):
     hop = Hop({"RCPT": (6.0, "250 2.1.5 ok")})
     try:
