@@ -131,15 +131,12 @@ hop_idle(struct hop *h, bool spoke)
 }
 
 void
-hop_yield(struct hop *h)
+hop_yield(struct hop *h, int64_t now_ms)
 {
-	int64_t now;
-
 	if (!h->open || h->in_data)
 		return;
-	now = clock_ms();
-	if (now >= h->kept_ms ||
-	    (hop_is_wanted(h) && now - h->used_ms >= YIELD_MS))
+	if (now_ms >= h->kept_ms ||
+	    (hop_is_wanted(h) && now_ms - h->used_ms >= YIELD_MS))
 		hop_quit(h);
 }
 

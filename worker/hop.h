@@ -104,7 +104,7 @@ void hop_idle(struct hop *, bool spoke);
  * The client is heard: let go of a connection that somebody waits for and that
  * was not used for a second, and of one that was kept long enough.
  */
-void hop_yield(struct hop *);
+void hop_yield(struct hop *, int64_t now_ms);
 
 /* The connection has failed; the first reason counts. */
 void hop_lose(struct hop *, const char *fmt, ...)

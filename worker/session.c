@@ -58,51 +58,56 @@ patience(const struct session *s, int64_t since_ms, int secs)
 }
 
 /*
- * When to look again whether patience has become shorter, or whether another
- * client's mail waits for the connection that this one holds.
+ * A look at what has become of our patience, and whether another client's mail
+ * waits for the connection that this one holds; when the next one is due.
  */
 static int64_t
-next_look(const struct session *s, int64_t since_ms, int secs)
+look(struct session *s, int64_t since_ms, int64_t now_ms, int secs)
 {
-	int look_secs = s->hop->open ? HOP_LOOK_SECS :
-				       s->set->timeouts.busy_secs;
-	int64_t look = session_deadline(s, look_secs);
-	int64_t at = patience(s, since_ms, secs);
+	int64_t at = patience(s, since_ms, secs), next;
 
-	return look < at ? look : at;
+	hop_yield(s->hop, now_ms); /* a client that drips is never late */
+	next = now_ms +
+	    (s->hop->open ? HOP_LOOK_SECS : s->set->timeouts.busy_secs) * 1000;
+	return next < at ? next : at;
 }
 
-/* Is a client that was silent until the last look to be waited for still? */
+/*
+ * It was silent until that look. Is it to be waited for still? Then at_ms is
+ * that of the next one.
+ */
 static bool
-is_patient(struct session *s, int64_t since_ms, int secs)
+is_patient(struct session *s, int64_t since_ms, int secs, int64_t *at_ms)
 {
-	hop_yield(s->hop);
-	return clock_ms() < patience(s, since_ms, secs);
+	int64_t now_ms = clock_ms();
+
+	*at_ms = look(s, since_ms, now_ms, secs);
+	return now_ms < *at_ms;
 }
 
 enum io_result
 session_fill(struct session *s, int secs)
 {
-	int64_t since_ms = clock_ms();
+	int64_t since_ms = clock_ms(), at_ms;
 	enum io_result r;
 
-	hop_yield(s->hop); /* one that drips is never late */
+	at_ms = look(s, since_ms, since_ms, secs);
 	do
-		r = io_fill(&s->io, next_look(s, since_ms, secs));
-	while (r == IO_LATE && is_patient(s, since_ms, secs));
+		r = io_fill(&s->io, at_ms);
+	while (r == IO_LATE && is_patient(s, since_ms, secs, &at_ms));
 	return r;
 }
 
 enum io_result
 session_line(struct session *s, int secs, const char **line, size_t *len)
 {
-	int64_t since_ms = clock_ms();
+	int64_t since_ms = clock_ms(), at_ms;
 	enum io_result r;
 
-	hop_yield(s->hop);
+	at_ms = look(s, since_ms, since_ms, secs);
 	do
-		r = io_line(&s->io, next_look(s, since_ms, secs), line, len);
-	while (r == IO_LATE && is_patient(s, since_ms, secs));
+		r = io_line(&s->io, at_ms, line, len);
+	while (r == IO_LATE && is_patient(s, since_ms, secs, &at_ms));
 	return r;
 }
 
