@@ -86,6 +86,12 @@ struct delivery {
 	struct route route;  /* of the first recipient */
 	void *state;	     /* of Maildirs and LMTP; NULL: there is none */
 	int64_t deadline_ms; /* of the session; past the dot there is none */
+	/*
+	 * Octets of the message with its trace field, when all of it is here
+	 * and none of its dots is stuffed: it may go as one chunk (RFC 3030).
+	 * 0: it may not.
+	 */
+	int64_t chunk;
 };
 
 struct deliver_ops {

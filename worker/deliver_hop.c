@@ -55,13 +55,28 @@ hop_judge(const struct hop_reply *r, struct hop_answer *a, const char *what)
 }
 
 void
+hop_count_refusal(struct hop *h)
+{
+	h->refusals++;
+	h->reset_due |= h->chunked;
+}
+
+const char *
+hop_end_name(const struct hop *h)
+{
+	return h->chunked ? "BDAT" : "end of data";
+}
+
+void
 hop_pass_on(struct hop *h, struct hop_answer *a, const char *what)
 {
 	const struct hop_reply *r = &h->reply;
 
 	hop_judge(r, a, what);
-	h->refusals += r->code >= 400;
-	if (r->code == 421 || r->code / 100 == 3)
+	if (r->code >= 400)
+		hop_count_refusal(h);
+	if (r->code == 421 || r->code / 100 == 3 ||
+	    (h->chunked && a->result == HOP_TROUBLE))
 		hop_lose(h, "%s: %d %s", what, r->code, r->text);
 }
 
@@ -433,6 +448,20 @@ say_data(struct hop *h, struct hop_answer *a)
 	}
 }
 
+/* It stays with us until the message comes, and nothing is waited for. */
+static void
+say_chunk(struct hop *h, int64_t len, struct hop_answer *a)
+{
+	hop_command(h, "BDAT %lld LAST", (long long)len);
+	if (h->failed) {
+		hop_answer_lost(h, a);
+		return;
+	}
+	h->in_data = h->chunked = true;
+	h->chunk_left = len;
+	answer_is(a, HOP_OK, 250, "2.0.0", "");
+}
+
 void
 hop_data(struct delivery *d, struct hop_answer *a)
 {
@@ -447,14 +476,38 @@ hop_data(struct delivery *d, struct hop_answer *a)
 			continue;
 		if (lacks(d, h, a))
 			return;
-		say_data(h, a);
+		if (d->chunk > 0 && (h->keywords & HOP_CHUNKING))
+			say_chunk(h, d->chunk, a);
+		else
+			say_data(h, a);
 	} while (try_again(h, attempt++));
+}
+
+/*
+ * No dot holds the end of a chunk back: its last octet does, so that it stays
+ * in the buffer, however long the piece is.
+ */
+static void
+put_in_chunk(struct hop *h, const char *p, size_t len)
+{
+	if (len == 0)
+		return;
+	if ((int64_t)len > h->chunk_left) {
+		hop_lose(h, "the chunk is too long"); /* by our fault */
+		return;
+	}
+	h->chunk_left -= (int64_t)len;
+	hop_put(h, p, len - 1);
+	hop_put(h, p + len - 1, 1);
 }
 
 int
 hop_write(struct delivery *d, const char *p, size_t len)
 {
-	hop_put(d->hop, p, len);
+	if (d->hop->chunked)
+		put_in_chunk(d->hop, p, len);
+	else
+		hop_put(d->hop, p, len);
 	return d->hop->failed ? -1 : 0;
 }
 
@@ -462,7 +515,10 @@ bool
 hop_dot(struct hop *h)
 {
 	hop_expect_silence(h);
-	hop_put(h, ".\r\n", 3);
+	if (!h->chunked)
+		hop_put(h, ".\r\n", 3);
+	else if (h->chunk_left > 0)
+		hop_lose(h, "a part of the chunk is missing");
 	hop_flush(h);
 	h->until_ms = INT64_MAX;
 	return !h->failed;
@@ -471,7 +527,7 @@ hop_dot(struct hop *h)
 void
 hop_done(struct hop *h)
 {
-	h->mail_sent = h->in_data = false;
+	h->mail_sent = h->in_data = h->chunked = false;
 	h->nsent = 0;
 	if (h->failed)
 		hop_close(h);

@@ -21,17 +21,29 @@ int hop_write(struct delivery *, const char *, size_t);
 void hop_abort(struct delivery *);
 void hop_leave(struct delivery *);
 
-/* Send the dot. False: it did not go out, so nothing is delivered. */
+/*
+ * Send the dot, or the last octets of the chunk. False: they did not go out,
+ * so nothing is delivered.
+ */
 bool hop_dot(struct hop *);
 /* The transaction is over, at the next hop too. */
 void hop_done(struct hop *);
+
+/* A refusal counts; behind that of a chunk RSET is due (RFC 3030). */
+void hop_count_refusal(struct hop *);
+/* What was refused at the end, for the log. */
+const char *hop_end_name(const struct hop *);
 
 /*
  * A hop's reply as the client may see it. 421, the 500 to 504 that complain
  * about our commands and anything out of place are our trouble: 451.
  */
 void hop_judge(const struct hop_reply *, struct hop_answer *, const char *what);
-/* Of the last reply; one after which the hop leaves loses the connection. */
+/*
+ * Of the last reply; one after which the hop leaves loses the connection, as
+ * does trouble with a chunk: where BDAT was not understood, the octets of the
+ * message were taken for commands.
+ */
 void hop_pass_on(struct hop *, struct hop_answer *, const char *what);
 /* The connection was lost: 451; 4.7.5 for want of TLS. */
 void hop_answer_lost(const struct hop *, struct hop_answer *);

@@ -300,15 +300,17 @@ take_reply(struct delivery *d, struct lmtp *m, int i, const char *rcpt)
 	const struct hop_reply *r = &d->hop->reply;
 	struct hop_answer a;
 
-	hop_judge(r, &a, "end of data");
+	hop_judge(r, &a, hop_end_name(d->hop));
 	if (r->code == 421 || r->code / 100 == 3)
 		m->leaving = true;
+	else if (d->hop->chunked && a.result == HOP_TROUBLE)
+		hop_lose(d->hop, "BDAT: %d %s", r->code, r->text);
 	if (a.result == HOP_OK) {
 		set_got(m, i, GOT_NOW);
 		return;
 	}
 	set_got(m, i, GOT_REFUSED);
-	d->hop->refusals++;
+	hop_count_refusal(d->hop);
 	if (is_worse(&a, &m->worst))
 		m->worst = a;
 	if (m->n > 1)
@@ -340,7 +342,7 @@ static void
 sum_up(struct delivery *d, const struct lmtp *m, struct hop_answer *a)
 {
 	if (all_have_it(m)) {
-		hop_judge(&d->hop->reply, a, "end of data");
+		hop_judge(&d->hop->reply, a, hop_end_name(d->hop));
 	} else if (m->of[GOT_NOTHING] > 0) {
 		hop_answer_lost(d->hop, a);
 		a->result = HOP_DOUBTFUL;

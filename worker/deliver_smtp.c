@@ -1,7 +1,8 @@
 /*
- * Handing over by SMTP. Nothing but the next hop's own 2xx behind the dot is a
- * success. When the connection is lost between the two, nobody knows whether
- * the message was taken (RFC 1047): the client is told to try again.
+ * Handing over by SMTP. Nothing but the next hop's own 2xx behind the dot, or
+ * the chunk, is a success. When the connection is lost between the two, nobody
+ * knows whether the message was taken (RFC 1047): the client is told to try
+ * again.
  */
 #include "worker/deliver_hop.h"
 #include "worker/hop_share.h"
@@ -17,7 +18,7 @@ smtp_end(struct delivery *d, struct hop_answer *a)
 		if (sent)
 			a->result = HOP_DOUBTFUL;
 	} else {
-		hop_pass_on(h, a, "end of data");
+		hop_pass_on(h, a, hop_end_name(h));
 	}
 	hop_done(h);
 }

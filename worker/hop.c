@@ -80,7 +80,7 @@ hop_close(struct hop *h)
 	hop_give_back(h);
 	h->fresh = h->personal = h->warned = false;
 	h->refusals = 0;
-	h->mail_sent = h->reset_due = h->in_data = false;
+	h->mail_sent = h->reset_due = h->in_data = h->chunked = false;
 	h->nsent = 0;
 }
 
@@ -212,7 +212,7 @@ hop_put(struct hop *h, const char *p, size_t len)
 	memcpy(h->out + h->out_len, p, len);
 	h->out_len += len;
 	/* A slow client's message must not look like a dead connection. */
-	if (h->in_data && clock_ms() - h->sent_ms > STALE_MS)
+	if (h->in_data && !h->chunked && clock_ms() - h->sent_ms > STALE_MS)
 		hop_flush(h);
 }
 

@@ -68,12 +68,14 @@ struct hop {
 	char hello[NAME_TEXT_MAX]; /* what it was told in EHLO */
 
 	/* The transaction. */
-	bool fresh;	/* opened for what is being asked just now */
-	bool mail_sent; /* one is open at the next hop */
-	bool reset_due; /* one is open that nobody wants any more */
-	bool in_data;	/* between its 354 and our dot */
-	int nsent;	/* recipients it has accepted in it */
-	int forwarded;	/* XFORWARD commands before its MAIL */
+	bool fresh;	    /* opened for what is being asked just now */
+	bool mail_sent;	    /* one is open at the next hop */
+	bool reset_due;	    /* one is open that nobody wants any more */
+	bool in_data;	    /* between its 354, or our BDAT, and the end */
+	bool chunked;	    /* it goes as one chunk: no dot ends it */
+	int64_t chunk_left; /* octets of the chunk that are to come */
+	int nsent;	    /* recipients it has accepted in it */
+	int forwarded;	    /* XFORWARD commands before its MAIL */
 
 	size_t in_start, in_end, out_len;
 	int64_t sent_ms; /* when something was sent last */

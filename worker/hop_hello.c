@@ -126,6 +126,7 @@ static const struct {
 	{ "DSN", HOP_DSN },
 	{ "SMTPUTF8", HOP_UTF8 },
 	{ "STARTTLS", HOP_STARTTLS },
+	{ "CHUNKING", HOP_CHUNKING },
 };
 
 /* One line of the answer to EHLO. */

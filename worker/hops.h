@@ -24,7 +24,8 @@ struct state;
 #define HOP_PIPELINING 4
 #define HOP_8BIT       8
 #define HOP_SIZE       16
-#define HOP_STARTTLS   256 /* it is not noted */
+#define HOP_STARTTLS   256 /* this and what follows is not noted */
+#define HOP_CHUNKING   512
 #define HOP_KNOWN      128 /* it has been asked */
 #define HOP_NOTABLE    63  /* what a note has room for */
 

@@ -130,8 +130,11 @@ deliver(struct session *s, struct hop_answer *answer)
 	if (s->scan.size > s->env.size)
 		s->env.size = s->scan.size;
 	len = trace_field(s, buf);
+	if (s->scan.wire == s->scan.size) /* no stuffed dot is in it */
+		s->delivery.chunk = (int64_t)len + intake_len(s);
 	deliver_message(&s->delivery, buf, len, s->spool, intake_len(s),
 	    answer);
+	s->delivery.chunk = 0;
 }
 
 static void

@@ -9,6 +9,10 @@ time to sleep, a function is called, CLOSE and RESET end the connection, SILENT
 says nothing ever more, HEAR waits until the client says something. What the
 script does not name is done as a good server does it.
 
+With CHUNKING among its keywords it takes messages by BDAT. Step "BDAT" is when
+that command has come, and "body" and "end" are as with DATA; a hop that is to
+say something to the command itself takes what follows for commands.
+
 With tls, a server's context, it offers STARTTLS, which is a step too, as is
 "handshake" behind it; what is named "EHLO tls" is done in TLS only.
 
@@ -123,6 +127,7 @@ class Connection:
         self.buffer = b""
         self.rcpts = 0
         self.last = ""  # the line that was sent last
+        self.chunks = b""  # what has come of a message by BDAT
         self.lmtp = False
         self.accepted = []  # recipients of this transaction
         sock.settimeout(30)
@@ -196,23 +201,43 @@ class Connection:
 
     def message(self):
         """A message up to its end, which must be CRLF.CRLF."""
+        self.middle()
+        while b"\r\n.\r\n" not in self.buffer:
+            self.fill()
+        text, self.buffer = self.buffer.split(b"\r\n.\r\n", 1)
+        self.take(text + b"\r\n")
+
+    def middle(self):
         if self.action("body") != ():
             while len(self.buffer) < 1024:
                 self.fill()
             self.do("body")
-        while b"\r\n.\r\n" not in self.buffer:
+
+    def chunk(self, size, last):
+        """What stands behind BDAT."""
+        self.middle()
+        while len(self.buffer) < size:
             self.fill()
-        text, self.buffer = self.buffer.split(b"\r\n.\r\n", 1)
+        self.chunks += self.buffer[:size]
+        self.buffer = self.buffer[size:]
+        if not last:
+            self.sock.sendall(b"250 2.0.0 more\r\n")
+            return
+        text, self.chunks = self.chunks, b""
+        self.take(text)
+
+    def take(self, text):
+        """The message is complete."""
         # A client that heard 250 may look at once: note it before it is said.
         if not self.lmtp:
             good = self.is_good("end")
-            (self.hop.taken if good else self.hop.unsure).append(text + b"\r\n")
+            (self.hop.taken if good else self.hop.unsure).append(text)
             self.do("end")
             return
         for i, rcpt in enumerate(self.accepted):
             steps = (f"end {i + 1}", f"end {rcpt}", "end")
             if self.is_good(*steps):
-                self.hop.given.append((rcpt, text + b"\r\n"))
+                self.hop.given.append((rcpt, text))
             self.do(*steps)
 
     def is_good(self, *steps):
@@ -254,6 +279,9 @@ class Connection:
                     self.accepted.append(re.search("<(.*)>", text).group(1))
                 if verb == "DATA" and self.last.startswith("354"):
                     self.message()
+                if verb == "BDAT" and self.action("BDAT") == ():
+                    _, size, *last = text.split(" ")
+                    self.chunk(int(size), last == ["LAST"])
                 if verb == "STARTTLS" and self.last.startswith("220"):
                     self.shake()
         except (Gone, OSError):
