@@ -1,15 +1,15 @@
 /*
  * sink: a next hop that takes every message and keeps none. One process, one
  * epoll loop. With a ledger it writes "have ID" for the X-Ledger header of a
- * message before it says 250. Only CRLF.CRLF ends a message here, so that a
- * bare CR or LF that came through shows in the counts.
+ * message before it says 250. Only CRLF.CRLF ends a message by DATA here, so
+ * that a bare CR or LF that came through shows in the counts; it takes BDAT,
+ * too.
  *
  * It ends on SIGTERM, SIGINT or when its seconds are over, with one line of
  * totals, which SIGUSR1 asks for earlier; exit status 0, or 1 when it could
  * not go on.
  */
 #include <sys/epoll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -24,47 +24,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "tests/bench/net.h"
+#include "tests/bench/sink.h"
 
 enum {
 	EVENTS = 256,
-	ID_MAX = 64,
 	SECONDS_DEFAULT = 600
-};
-
-enum phase {
-	PH_COMMAND,
-	PH_HEADER,
-	PH_BODY,
-	PH_DELAY,
-	PH_CLOSE
-};
-
-struct conn {
-	TAILQ_ENTRY(conn) entry; /* in the list of those that wait */
-	int fd;
-	enum phase phase;
-	bool waits, wants_out;
-	bool line_begins; /* the octet before in[0] was the LF of a CRLF */
-	char last;	  /* the octet before in[0] */
-	int64_t due_us;
-	char id[ID_MAX];
-	size_t in_bytes, out_bytes;
-	char out[4096];
-	char in[32768];
-};
-
-TAILQ_HEAD(conns, conn);
-
-struct sink {
-	int epfd, lfd;
-	int64_t delay_us;
-	FILE *ledger;
-	struct conns waiting; /* in the order of due_us */
-	uint64_t sessions, open, messages, recipients, bytes, cut;
 };
 
 static volatile sig_atomic_t stop, asked;
@@ -83,7 +50,7 @@ on_signal(int sig)
 static void
 conn_close(struct sink *k, struct conn *c)
 {
-	if (c->phase == PH_HEADER || c->phase == PH_BODY)
+	if (c->chunked || c->phase == PH_HEADER || c->phase == PH_BODY)
 		k->cut++;
 	if (c->waits)
 		TAILQ_REMOVE(&k->waiting, c, entry);
@@ -129,193 +96,6 @@ conn_flush(struct sink *k, struct conn *c)
 	return c->phase == PH_CLOSE ? -1 : 0;
 }
 
-static void
-reply(struct conn *c, const char *text)
-{
-	size_t n = strlen(text);
-
-	memcpy(c->out + c->out_bytes, text, n);
-	c->out_bytes += n;
-}
-
-/* Room for the longest reply must be left before a line is taken. */
-static bool
-has_room(const struct conn *c)
-{
-	return sizeof(c->out) - c->out_bytes >= 256;
-}
-
-/* ------------------------------------------------------------- commands */
-
-static void
-cmd_helo(struct sink *k, struct conn *c)
-{
-	(void)k;
-	reply(c, "250 sink.bench.example\r\n");
-}
-
-static void
-cmd_ehlo(struct sink *k, struct conn *c)
-{
-	(void)k;
-	reply(c,
-	    "250-sink.bench.example\r\n250-PIPELINING\r\n"
-	    "250-8BITMIME\r\n250 SIZE 1073741824\r\n");
-}
-
-static void
-cmd_ok(struct sink *k, struct conn *c)
-{
-	(void)k;
-	reply(c, "250 2.0.0 ok\r\n");
-}
-
-static void
-cmd_rcpt(struct sink *k, struct conn *c)
-{
-	k->recipients++;
-	reply(c, "250 2.1.5 ok\r\n");
-}
-
-static void
-cmd_data(struct sink *k, struct conn *c)
-{
-	(void)k;
-	c->phase = PH_HEADER;
-	c->line_begins = true;
-	c->last = '\n';
-	c->id[0] = '\0';
-	reply(c, "354 go on\r\n");
-}
-
-static void
-cmd_quit(struct sink *k, struct conn *c)
-{
-	(void)k;
-	c->phase = PH_CLOSE;
-	reply(c, "221 2.0.0 bye\r\n");
-}
-
-static void
-cmd_unknown(struct sink *k, struct conn *c)
-{
-	(void)k;
-	reply(c, "500 5.5.1 what?\r\n");
-}
-
-static const struct {
-	const char *verb;
-	void (*run)(struct sink *, struct conn *);
-} commands[] = {
-	{ "HELO", cmd_helo }, { "EHLO", cmd_ehlo }, { "MAIL", cmd_ok },
-	{ "RCPT", cmd_rcpt }, { "DATA", cmd_data }, { "RSET", cmd_ok },
-	{ "NOOP", cmd_ok }, { "XFOR", cmd_ok }, /* XFORWARD */
-	{ "XCLI", cmd_ok },			/* XCLIENT */
-	{ "QUIT", cmd_quit },
-	{ "", cmd_unknown }, /* the row that always matches */
-};
-
-static void
-take_command(struct sink *k, struct conn *c, const char *line)
-{
-	size_t i = 0;
-
-	while (
-	    strncasecmp(line, commands[i].verb, strlen(commands[i].verb)) != 0)
-		i++;
-	commands[i].run(k, c);
-}
-
-/* -------------------------------------------------------------- message */
-
-static void
-take_header(struct conn *c, const char *line, size_t n)
-{
-	static const char name[] = "X-Ledger:";
-	size_t skip = sizeof(name) - 1;
-
-	if (n <= 2) {
-		c->phase = PH_BODY;
-		return;
-	}
-	if (n < skip || strncasecmp(line, name, skip) != 0)
-		return;
-	while (skip < n && line[skip] == ' ')
-		skip++;
-	n -= skip + 2;
-	if (n >= sizeof(c->id))
-		n = sizeof(c->id) - 1;
-	memcpy(c->id, line + skip, n);
-	c->id[n] = '\0';
-}
-
-static void
-take_dot(struct sink *k, struct conn *c)
-{
-	k->messages++;
-	if (k->ledger != NULL &&
-	    fprintf(k->ledger, "have %s\n", c->id[0] ? c->id : "-") < 0)
-		err(1, "ledger");
-	if (k->delay_us == 0) {
-		c->phase = PH_COMMAND;
-		reply(c, "250 2.0.0 taken\r\n");
-		return;
-	}
-	c->phase = PH_DELAY;
-	c->due_us = net_now_us() + k->delay_us;
-	c->waits = true;
-	TAILQ_INSERT_TAIL(&k->waiting, c, entry);
-}
-
-/*
- * A line of the message that ends in LF, or a part of one that is too long
- * to be seen whole. A dot counts only where CRLF stands on both sides.
- */
-static void
-take_data(struct sink *k, struct conn *c, const char *line, size_t n)
-{
-	bool begins = c->line_begins;
-	char before = n > 1 ? line[n - 2] : c->last;
-
-	k->bytes += n;
-	c->line_begins = line[n - 1] == '\n' && before == '\r';
-	c->last = line[n - 1];
-	if (begins && c->line_begins && n == 3 && line[0] == '.')
-		take_dot(k, c);
-	else if (begins && c->line_begins && c->phase == PH_HEADER)
-		take_header(c, line, n);
-}
-
-static bool
-takes_input(const struct conn *c)
-{
-	return c->phase != PH_DELAY && c->phase != PH_CLOSE && has_room(c);
-}
-
-static void
-take_lines(struct sink *k, struct conn *c)
-{
-	char *line = c->in, *end;
-	size_t left = c->in_bytes, n;
-
-	while (left > 0 && takes_input(c)) {
-		end = memchr(line, '\n', left);
-		if (end == NULL && left < sizeof(c->in))
-			break;
-		n = end == NULL ? left : (size_t)(end - line) + 1;
-		if (c->phase == PH_COMMAND) {
-			line[n - 1] = '\0';
-			take_command(k, c, line);
-		} else {
-			take_data(k, c, line, n);
-		}
-		line += n;
-		left -= n;
-	}
-	memmove(c->in, line, left);
-	c->in_bytes = left;
-}
-
 /* ----------------------------------------------------------------- loop */
 
 /* Take what stands in the buffer and answer it in one write. */
@@ -326,13 +106,13 @@ conn_go(struct sink *k, struct conn *c)
 
 	do {
 		before = c->in_bytes;
-		take_lines(k, c);
+		sink_take(k, c);
 		if (conn_flush(k, c) == -1) {
 			conn_close(k, c);
 			return;
 		}
 	} while (!c->wants_out && c->in_bytes < before && c->in_bytes > 0 &&
-	    takes_input(c));
+	    sink_takes_input(c));
 }
 
 static void
@@ -388,7 +168,7 @@ conn_new(struct sink *k, int fd)
 		err(1, "epoll_ctl");
 	k->sessions++;
 	k->open++;
-	reply(c, "220 sink.bench.example ESMTP\r\n");
+	sink_reply(c, "220 sink.bench.example ESMTP\r\n");
 	if (conn_flush(k, c) == -1)
 		conn_close(k, c);
 }
@@ -419,7 +199,7 @@ answer_due(struct sink *k)
 		TAILQ_REMOVE(&k->waiting, c, entry);
 		c->waits = false;
 		c->phase = PH_COMMAND;
-		reply(c, "250 2.0.0 taken\r\n");
+		sink_reply(c, "250 2.0.0 taken\r\n");
 		conn_go(k, c);
 	}
 	return -1;

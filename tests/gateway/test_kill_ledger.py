@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from conftest import BIN, BUILD, ROOT, free_port, is_free, wait_until
+from conftest import (BIN, BUILD, ROOT, Client, free_port, is_free,
+                      wait_until)
 from proc import kill
 
 TOOLS = BUILD / "bench"
@@ -109,6 +110,34 @@ def test_into_a_next_hop(gateway):
     assert result["doubled_bare"] == "0", result
     assert result["doubled_retry"] == "0", result
     assert gateway.events("worker", signal=9)
+
+
+def test_the_sink_takes_chunks(tmp_path):
+    """And its ledger is the same; they may cut a field anywhere."""
+    port, have = free_port(), tmp_path / "have"
+    sink = subprocess.Popen(
+        [TOOLS / "sink", "-S", "30", "--ledger", have,
+         f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True)
+    text = b"Subject: x\r\nX-Ledger: one\r\n\r\n.\r\nX-Ledger: two\r\n"
+    try:
+        wait_until(lambda: not is_free(port), what="the sink")
+        with Client(port) as c:
+            c.helo()
+            for cut in range(len(text)):
+                for part, last in ((text[:cut], b""), (text[cut:], b" LAST")):
+                    c.send(b"BDAT %d%s\r\n" % (len(part), last) + part)
+                    assert c.reply().startswith("250 ")
+            assert c.say("BDAT x").startswith("500 ")
+            c.send(b"BDAT 4\r\ncut")
+            c.send(b"\n")
+            assert c.reply().startswith("250 ")
+    finally:
+        sink.send_signal(signal.SIGTERM)
+        totals = sink.communicate(timeout=5)[0]
+    n = len(text)
+    assert f" messages={n} recipients=0 bytes={n * n + 4} cut=1 " in totals
+    assert have.read_text() == "have one\n" * n
 
 
 def test_into_a_maildir(gateway):
