@@ -301,10 +301,10 @@ take_reply(struct delivery *d, struct lmtp *m, int i, const char *rcpt)
 	struct hop_answer a;
 
 	hop_judge(r, &a, hop_end_name(d->hop));
-	if (r->code == 421 || r->code / 100 == 3)
-		m->leaving = true;
-	else if (d->hop->chunked && a.result == HOP_TROUBLE)
+	if (d->hop->chunked && a.result == HOP_TROUBLE && r->code != 421)
 		hop_lose(d->hop, "BDAT: %d %s", r->code, r->text);
+	else if (r->code == 421 || r->code / 100 == 3)
+		m->leaving = true;
 	if (a.result == HOP_OK) {
 		set_got(m, i, GOT_NOW);
 		return;

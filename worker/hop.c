@@ -211,7 +211,10 @@ hop_put(struct hop *h, const char *p, size_t len)
 	}
 	memcpy(h->out + h->out_len, p, len);
 	h->out_len += len;
-	/* A slow client's message must not look like a dead connection. */
+	/*
+	 * A slow client's message must not look like a dead connection. All of
+	 * a chunk is here, and its end waits for hop_dot().
+	 */
 	if (h->in_data && !h->chunked && clock_ms() - h->sent_ms > STALE_MS)
 		hop_flush(h);
 }

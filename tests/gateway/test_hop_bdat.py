@@ -2,6 +2,7 @@
 the same octets, the same answers, a wait less."""
 
 import itertools
+import os
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from lmtp import serve as serve_lmtp
 from lmtp import told
 from postfix import started
 from test_kept import deliver, open_now, serve
+from test_stream import worker_of
 
 CHUNKING = ("CHUNKING",)
 LINE = b"0123456789abcdef" * 4 + b"\r\n"
@@ -80,8 +82,11 @@ def test_a_stuffed_dot_goes_by_data(gateway, hop, data):
     serve(gateway, hop)
     assert send(gateway, data).startswith("250 ")
     assert body(hop.taken[0]) == data and not hop.said("BDAT")
-    assert send(gateway, PLAIN).startswith("250 ")
-    assert len(hop.said("BDAT")) == 1 and hop.connections == 1
+    for text in (PLAIN, data):
+        assert send(gateway, text).startswith("250 ")
+        assert body(hop.taken[-1]) == text
+    assert verbs(hop)[3::3] == ["DATA", "BDAT", "DATA"]
+    assert hop.connections == 1
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"", b"\r\n.\r\nNOOP\r\n"])
@@ -123,9 +128,12 @@ def test_a_large_one(gateway, hop, rules, verb):
     known; where it waits in the file, all of that is one chunk."""
     data = b"Subject: large\r\n\r\n" + LINE * 20000
     serve(gateway, hop, f"keep_secs = 60 {rules}")
-    assert send(gateway, data).startswith("250 ")
-    assert body(hop.taken[0]) == data
-    assert verbs(hop) == ["EHLO", "MAIL", "RCPT", verb]
+    with gateway.connect() as c:
+        c.helo()
+        for text in (PLAIN, data):
+            assert c.message(text).startswith("250 ")
+            assert body(hop.taken[-1]) == text
+    assert verbs(hop)[3::3] == ["BDAT", verb]
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -241,13 +249,33 @@ def test_what_it_says_unasked_is_no_answer(gateway, hop, unasked):
 def test_what_it_says_amid_a_large_one_is_no_answer(gateway, hop):
     """The last octet is kept back until it is known that it is silent."""
     serve(gateway, hop, "keep_secs = 60 connections = 1")
-    # It takes no more until it has spoken.
+    # It takes no more until it has spoken; the last piece is a long one.
     hop.play({"body": (0.1, "250 2.0.0 taken", 0.2)}, keywords=CHUNKING)
-    data = b"Subject: large\r\n\r\n" + LINE * 300000
+    data = b"Subject: large\r\n\r\n" + LINE * 300500
+    assert len(data) % 131072 > 40000
     assert send(gateway, data).startswith(TROUBLE)
     assert "spoke unasked" in gateway.log()
     wait_until(lambda: open_now(hop) == 0, 5, "the end of the connection")
     assert len(hop.said("BDAT")) == 1 and not hop.taken and not hop.unsure
+
+
+def test_a_spool_that_is_cut_amid_the_chunk(gateway, hop):
+    """Only losing the connection undoes half a chunk."""
+    serve(gateway, hop, "keep_secs = 60 connections = 1")
+
+    def cut():
+        pid = worker_of(gateway)
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            if str(gateway.spool) in os.readlink(f"/proc/{pid}/fd/{fd}"):
+                os.truncate(f"/proc/{pid}/fd/{fd}", 300000)
+
+    hop.play({"body": cut}, {}, keywords=CHUNKING)
+    data = b"Subject: large\r\n\r\n" + LINE * 300000
+    assert send(gateway, data).startswith("452 4.3.1 ")
+    assert 'text="spool: ' in gateway.log()
+    wait_until(lambda: open_now(hop) == 0, 5, "the end of the connection")
+    assert len(hop.said("BDAT")) == 1 and not hop.taken and not hop.unsure
+    assert send(gateway, PLAIN).startswith("250 ")
 
 
 # --------------------------------------------------------------------- by LMTP
