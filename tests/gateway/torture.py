@@ -17,8 +17,9 @@ import threading
 import time
 
 from conftest import ROOT, SANITIZED
-from torture_cases import CALLS, IDLE, LMTP_STEPS, hop_cases, maildir
-from torture_lane import Lane
+from torture_cases import (CALLS, CHUNK_STEPS, IDLE, LMTP_STEPS, chunk_cases,
+                           hop_cases, maildir)
+from torture_lane import PLAIN, SMALL, Lane
 from torture_storm import HOPS, storm
 
 INSTALL = ROOT / "INSTALL"
@@ -133,6 +134,8 @@ TABLES = {
     "smtp, kept": {"kind": "smtp", "kept": True},
     "lmtp": {"kind": "lmtp"},
     "lmtp, kept": {"kind": "lmtp", "kept": True},
+    "smtp, chunk": {"kind": "smtp", "chunking": True},
+    "lmtp, chunk": {"kind": "lmtp", "chunking": True},
     "maildir": {"kind": "maildir"},
 }
 
@@ -141,17 +144,19 @@ def cases_of(tables, long):
     for table, kind in tables.items():
         if kind["kind"] == "maildir":
             yield from maildir(SANITIZED)
+        elif kind.get("chunking"):
+            yield from chunk_cases(table, long, message_length(PLAIN, **kind))
         else:
             yield from hop_cases(table, kind.get("kept", False), long,
-                                 message_length(kind["kind"]), SANITIZED)
+                                 message_length(SMALL, **kind), SANITIZED)
 
 
-def message_length(kind):
+def message_length(text, **kind):
     """The octets of the message, with all that the gateway puts before it."""
-    lane = Lane(99, kind)
+    lane = Lane(99, **kind)
     try:
         lane.start().begin()
-        assert lane.attempt().told == "250"
+        assert lane.attempt(text).told == "250"
         return lane.hop.length
     finally:
         lane.close()
@@ -165,7 +170,7 @@ BLOCKS = [
     ["worker killed", "master killed", "client leaves", "no files",
      "no memory", "file size", "disk full", "no right"],
 ]
-ROWS = [IDLE, *LMTP_STEPS, "600 kB", "12 MB", "dot", *CALLS]
+ROWS = [IDLE, *LMTP_STEPS[:7], *CHUNK_STEPS, "600 kB", "12 MB", "dot", *CALLS]
 
 
 def block(cells, table, columns):
@@ -202,7 +207,8 @@ What a fault comes to, step by step
 and hears, kills workers, masters and next hops there, takes away files, memory
 and room, and prints this table. A line is the step of the dialogue with the
 next hop at which it happened: idle is between two messages, 600 kB and 12 MB
-are in the middle of such a message, dot is when the client ends its message;
+are in the middle of such a message, dot is when the client ends its message (in
+the tables with a chunk the message goes out behind BDAT, and not by DATA);
 with a Maildir, sync, rename and folder (which is synced) are what is done with
 the first copy and with the second. Each field says what the client was told
 (250, 4xx or 5xx; cut: it lost the connection without an answer; left: it had

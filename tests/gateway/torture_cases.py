@@ -5,14 +5,17 @@ command, and every octet of the reply to the dot; the long one takes them all.
 """
 
 import functools
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
 
 from torture_hop import GOOD, KEYWORDS, Fault
-from torture_lane import LARGE, MEDIUM, SMALL, TO
+from torture_lane import LARGE, MEDIUM, PLAIN, SMALL, TO
 
 STEPS = ["connect", "greeting", "EHLO", "MAIL", "RCPT", "RCPT 2", "DATA",
          "message", "end"]
 LMTP_STEPS = [*STEPS, "end 2"]
+# Where the message goes as one chunk; what comes before is as with DATA.
+CHUNK_STEPS = ["BDAT", "message", "end", "end 2"]
 # Between two uses of a connection that is kept.
 IDLE = "idle"
 # What the hop does, and the name of the column.
@@ -55,10 +58,13 @@ def reply_of(step, pipelining):
 LINES = {"EHLO": b"EHLO gw.example.org\r\n",
          "MAIL": b"MAIL FROM:<s@client.example>\r\n",
          "RCPT": b"RCPT TO:<alice@example.org>\r\n",
-         "RCPT 2": b"RCPT TO:<bob@example.org>\r\n", "DATA": b"DATA\r\n"}
+         "RCPT 2": b"RCPT TO:<bob@example.org>\r\n", "DATA": b"DATA\r\n",
+         "BDAT": b"BDAT 999 LAST\r\n"}
 
 
 def steps_of(table, kept):
+    if table.endswith("chunk"):
+        return CHUNK_STEPS[:4 if table.startswith("lmtp") else 3]
     steps = LMTP_STEPS if table.startswith("lmtp") else STEPS
     return steps[3 if kept else 0:]
 
@@ -114,7 +120,7 @@ def skipped(pipelining, step, column, i):
 
 def cut(table, kept, pipelining, step, side, at, column):
     act, silent = ACTS[column], column == "stops"
-    if silent and step in ("DATA", "message", "end", "end 2"):
+    if silent and step in ("DATA", *CHUNK_STEPS):
         act, silent = "stall", False  # nothing shortens that wait
     return Case(table, step, column, Fault(step, side, at, act, once=kept),
                 pipelining, silent=silent)
@@ -159,7 +165,7 @@ def changed(reply, at, octet):
 def garbled(table, kept, pipelining, step, long):
     """One octet of a reply is another one."""
     good = reply_of(step, pipelining)
-    every = long or step == "end"
+    every = long or (step == "end" and not table.endswith("chunk"))
     for at in some(len(good), every):
         for octet in WRONG_OCTETS if every else WRONG_OCTETS[at % 2::2]:
             if good[at:at + 1] != octet:
@@ -169,10 +175,21 @@ def garbled(table, kept, pipelining, step, long):
                            pipelining)
 
 
+def no_chunks(table):
+    """BDAT itself is refused, and the message is taken for commands."""
+    for column in ("4xx", "5xx", "500", "421"):
+        lie = functools.partial(lambda _, r: r, r=LIES[column])
+        yield Case(table, "BDAT", column, Fault(
+            "BDAT", "says", 0, "close" if column == "421" else None, lie))
+
+
 def lies(table, kept, long):
     for pipelining in (True, False):
         for step in steps_of(table, kept):
             if step in ("connect", "message"):
+                continue
+            if step == "BDAT":
+                yield from no_chunks(table)
                 continue
             good = reply_of(step, pipelining)
             for column, reply, act in lies_of(step, good):
@@ -263,10 +280,11 @@ def forbid(lane, to, mode):
     lane.forbid(to, mode)
 
 
-def streams(table, kept, long, length):
+def streams(table, kept, long, end):
     """Too long for the worker's memory: it may go out while it comes in."""
-    end = length - len(SMALL.replace(b"\n.", b"\n..")) + len(MEDIUM)
     spots = [0, 1, 131071, 131072, len(MEDIUM) // 2, end - 3, end - 1]
+    if table.endswith("chunk"):
+        spots = spots[::2]
     acts = {**ACTS, "stops": "stall", **BLOWS}
     for at in sorted({*spots, *range(0, end, 8192)}) if long else spots:
         for column, act in acts.items():
@@ -294,10 +312,20 @@ def large(table, kept):
 def hop_cases(table, kept, long, length, sanitized):
     for case in every_case(table, kept, long, length, sanitized):
         # By LMTP all is as by SMTP up to the message.
-        late = case.row in ("DATA", "message", "end", "end 2",
-                             "600 kB", "dot")
+        late = case.row in ("DATA", *CHUNK_STEPS, "600 kB", "dot")
         if long or table.startswith("smtp") or late:
             yield case
+
+
+def chunk_cases(table, long, length):
+    """Pipelining makes no difference any more."""
+    cases = itertools.chain(
+        cuts(table, False, long, length), lies(table, False, long),
+        blows(table, False, long, length))
+    for case in cases:
+        if case.pipelining:
+            yield replace(case, text=PLAIN)
+    yield from streams(table, False, long, length - len(PLAIN) + len(MEDIUM))
 
 
 def every_case(table, kept, long, length, sanitized):
@@ -305,7 +333,8 @@ def every_case(table, kept, long, length, sanitized):
     yield from lies(table, kept, long)
     yield from blows(table, kept, long, length)
     yield from shortages(table, kept, sanitized)
-    yield from streams(table, kept, long, length)
+    yield from streams(table, kept, long, length
+                       - len(SMALL.replace(b"\n.", b"\n..")) + len(MEDIUM))
     yield from large(table, kept)
     if kept:
         yield from idles(table)

@@ -4,7 +4,9 @@ It counts octets. A fault has a step, a side ("says": the hop's reply, "hears":
 what it is told there), and how many octets of that go by before it strikes.
 Then the hop closes, resets, stops, lingers, dies, or something is done to the
 gateway; or the reply itself is a lie. Steps are greeting, EHLO, MAIL, RCPT,
-RCPT 2, DATA, message and end; by LMTP there is an end for each recipient.
+RCPT 2, DATA, message and end; by LMTP there is an end for each recipient. With
+chunking there is BDAT in the place of DATA; a hop that is to say something to
+that command itself takes what follows for commands.
 
 Its ledger has every message that was complete, and what it answered to that. A
 hop that has said no has not taken the message; one whose answer was cut off
@@ -67,6 +69,7 @@ class Taken:
     client: str  # whose it was, by the gateway's Received field
     text: bytes  # behind that field
     said: dict = field(default_factory=dict)  # the answer for each recipient
+    chunk: bool = False  # it came by BDAT
 
     def has(self, rcpt):
         """Would a server that said this have the message?"""
@@ -79,14 +82,17 @@ class Taken:
                 return code_of(said) // 100 == 2
             if WHOLE_REPLY.fullmatch(said) is None:
                 return False
+            # Nobody listens to one that did not understand BDAT.
+            if self.chunk and code_of(said) in (354, 500):
+                return False
         return False
 
 
 class TortureHop:
     """The listener; a thread for each connection."""
 
-    def __init__(self, lmtp=False):
-        self.lmtp, self.pipelining = lmtp, True
+    def __init__(self, lmtp=False, chunking=False):
+        self.lmtp, self.chunking, self.pipelining = lmtp, chunking, True
         self.fault = None
         self.lock = threading.Lock()
         self.open, self.taken, self.codes = set(), [], []
@@ -216,7 +222,8 @@ class Connection:
 
     def say(self, step, reply=None, ledger=None):
         """The reply of this step, or what the fault makes of it."""
-        reply = GOOD[step.split(" ")[0]] if reply is None else reply
+        if reply is None:
+            reply = GOOD.get(step.split(" ")[0], b"500 5.5.2 what\r\n")
         self.spoken = bytearray() if ledger is None else ledger
         f = self.hop.due(step, "says", self.case)
         if f is not None and f.lie is not None:
@@ -235,13 +242,13 @@ class Connection:
 
     def exactly(self, n):
         """So many octets and none more."""
-        got = b""
+        got = bytearray()
         while len(got) < n:
             part = self.sock.recv(n - len(got))
             if not part:
                 raise Gone
             got += part
-        return got
+        return bytes(got)
 
     def line(self):
         """A line, and no octet of what comes behind it."""
@@ -266,6 +273,8 @@ class Connection:
         while len(head) < 4:
             if not head:
                 raise Gone
+            if self.case != self.hop.cases:
+                raise Gone
             time.sleep(0.001)
             head = self.sock.recv(4, socket.MSG_PEEK)
         step = self.step_of(head)
@@ -289,16 +298,25 @@ class Connection:
             got += part
         return got[:-3]
 
-    def take(self):
-        text = self.message()
-        self.hop.length = len(text) + 3
+    def chunk(self, size):
+        """The octets behind BDAT."""
+        got = b""
+        if (f := self.hop.due("message", "hears", self.case)) is not None:
+            got = self.exactly(f.at)
+            self.strike(f.act)
+        return got + self.exactly(size - len(got))
+
+    def take(self, size=None):
+        """By DATA, or so many octets by BDAT."""
+        text = self.message() if size is None else self.chunk(size)
+        self.hop.length = len(text) + (3 if size is None else 0)
         head = HEADER.match(text)
         ledgers = [bytearray() for _ in self.rcpts]
         if not self.hop.lmtp:
             ledgers = ledgers[:1] * len(ledgers)
         taken = Taken(head[1].decode() if head else "?",
                       text[head.end():] if head else text,
-                      dict(zip(self.rcpts, ledgers)))
+                      dict(zip(self.rcpts, ledgers)), size is not None)
         # Whoever is told may look at once: note it before it is said.
         self.hop.taken.append(taken)
         for i, ledger in enumerate(ledgers[:None if self.hop.lmtp else 1]):
@@ -306,7 +324,8 @@ class Connection:
         self.rcpts = []
 
     def hello(self):
-        words = KEYWORDS + (b"PIPELINING",) * self.hop.pipelining
+        words = KEYWORDS + (b"PIPELINING",) * self.hop.pipelining + \
+            (b"CHUNKING",) * self.hop.chunking
         self.say("EHLO", b"".join(b"250-%s\r\n" % w for w in words[:-1])
                  + b"250 %s\r\n" % words[-1])
 
@@ -322,12 +341,14 @@ class Connection:
             if word == "EHLO":
                 self.hello()
             else:
-                self.say(step)
+                self.say(step, b"" if word == "BDAT" else None)
             code = code_of(self.spoken)
             if word == "RCPT" and code // 100 != 2:
                 self.rcpts.pop()
             if word == "DATA" and code == 354:
                 self.take()
+            if word == "BDAT" and not self.spoken:
+                self.take(int(line.split()[1]))
             if word == "QUIT":
                 raise Gone
 

@@ -25,6 +25,7 @@ from torture_hop import TortureHop
 
 TO = ("alice@example.org", "bob@example.org")
 SMALL = b"Subject: torture\r\n\r\n" + b"0123456789abcdef" * 4 + b"\r\n..\r\n"
+PLAIN = SMALL.removesuffix(b"..\r\n")  # it may go as one chunk
 LARGE = b"Subject: large\r\n\r\n" + (b"y" * 98 + b"\r\n") * 120000
 MEDIUM = LARGE[:600000] + b"\r\n"
 CUT, LEFT = "cut", "left"
@@ -109,13 +110,17 @@ class Talk:
 
 
 class Lane:
-    """See above. kind: smtp, lmtp or maildir; kept: connections are."""
+    """See above. kind: smtp, lmtp or maildir; kept: connections are; chunking:
+    the hop takes what is complete by BDAT, and nothing goes on before."""
 
-    def __init__(self, number, kind="smtp", kept=False, secs=3600):
+    def __init__(self, number, kind="smtp", kept=False, secs=3600,
+                 chunking=False):
         self.number, self.kind, self.kept = number, kind, kept
         self.attempts, self.tries, self.log_start = [], 0, 0
         self.mounted = []
-        self.hop = TortureHop(kind == "lmtp") if kind != "maildir" else None
+        self.hop = None
+        if kind != "maildir":
+            self.hop = TortureHop(kind == "lmtp", chunking)
         self.gateway = g = Gateway()
         route = "maildir:{mail}/%{local}"
         sections = ["workers { min = 1  max = 1  spare = 1 }",
@@ -124,7 +129,8 @@ class Lane:
             where = f"127.0.0.1:{self.hop.port}"
             route = f"{kind}:{where}"
             sections.append(f'next_hop "{where}" {{ probe_secs = 0 '
-                            f"keep_secs = {60 if kept else 0} }}")
+                            f"keep_secs = {60 if kept else 0} "
+                            f"{'connections = 1' if chunking else ''} }}")
         g.keep = True
         g.write_lists(recipients="@example.org\n", routes=f"* {route}\n")
         g.sections = sections
