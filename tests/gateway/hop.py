@@ -287,6 +287,6 @@ class Connection:
         except (Gone, OSError):
             pass
         finally:
+            self.sock.close()  # who sees that it is not open may count on it
             with self.hop.lock:
                 self.hop.open.discard(self.sock)
-            self.sock.close()
