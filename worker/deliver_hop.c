@@ -409,7 +409,7 @@ begin(struct delivery *d, int64_t until_ms)
 	h->peer = d->peer;
 	h->ref = d->ref;
 	h->until_ms = until_ms;
-	h->fresh = false;
+	h->fresh = h->is_silent = false;
 	h->kept_ms = INT64_MAX; /* it is in use */
 	if (h->open)
 		wait_set(h->waiting, WAIT_HOP, h->fd);

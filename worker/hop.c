@@ -176,6 +176,7 @@ send_all(struct hop *h, const char *p, size_t len, int flags)
 	short events;
 	ssize_t n;
 
+	h->is_silent = false;
 	h->sent_ms = clock_ms();
 	while (len > 0 && !h->failed) {
 		n = send_some(h, p, len, flags, &events);
@@ -244,11 +245,12 @@ hop_expect_silence(struct hop *h)
 	short events;
 	ssize_t n;
 
-	if (h->failed)
+	if (h->failed || h->is_silent)
 		return;
 	if (h->in_start == h->in_end) {
 		n = receive_some(h, &events);
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		h->is_silent = n == -1 && (errno == EAGAIN || errno == EINTR);
+		if (h->is_silent)
 			return;
 		if (n == 0)
 			hop_lose(h, "closed the connection");

@@ -72,6 +72,7 @@ struct hop {
 	bool mail_sent;	    /* one is open at the next hop */
 	bool reset_due;	    /* one is open that nobody wants any more */
 	bool in_data;	    /* between its 354, or our BDAT, and the end */
+	bool is_silent;	    /* it was, and has been told nothing since */
 	bool chunked;	    /* it goes as one chunk: no dot ends it */
 	int64_t chunk_left; /* octets of the chunk that are to come */
 	int nsent;	    /* recipients it has accepted in it */
@@ -133,7 +134,8 @@ int hop_read(struct hop *, int64_t patience_ms,
 
 /*
  * Nothing may have come that was not asked for: a reply too many would be
- * taken for that to the next command, a 250 for that to the dot.
+ * taken for that to the next command, a 250 for that to the dot. In one step
+ * of the dialogue it is looked once for what is sent at once.
  */
 void hop_expect_silence(struct hop *);
 

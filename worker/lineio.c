@@ -21,7 +21,7 @@ plain_read(void *arg, void *buf, size_t len, short *events)
 	const struct lineio *io = arg;
 
 	*events = POLLIN;
-	return read(io->fd, buf, len);
+	return recv(io->fd, buf, len, 0);
 }
 
 static ssize_t
