@@ -92,7 +92,8 @@ def as_reply(found):
             texts[-1])
 
 
-CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is"}
+CALLS = {"reply", "reply_part", "reply_refuse_as", "answer", "answer_is",
+         "refuse_here"}
 
 
 def spoken():

@@ -126,18 +126,29 @@ hear_forwarded(struct hop *h, struct hop_answer *a)
 
 /* ------------------------------------------------------- what it cannot do */
 
+/* For good, unless another place of the route may come back and can. */
+static void
+refuse_here(const struct hop *h, struct hop_answer *a, int code,
+    const char *status, const char *text)
+{
+	if (h->passed_over)
+		answer_trouble(a, "%s, and another one is away", text);
+	else
+		answer_is(a, HOP_REFUSED, code, status, text);
+}
+
 /* Does this hop not know this kind of message? */
 static bool
 lacks_keyword(const struct delivery *d, const struct hop *h,
     struct hop_answer *a)
 {
 	if (d->env->utf8 && !(h->keywords & HOP_UTF8)) {
-		answer_is(a, HOP_REFUSED, 550, "5.6.7",
+		refuse_here(h, a, 550, "5.6.7",
 		    "the next hop does not take international mail");
 		return true;
 	}
 	if (d->env->eight_bit && !(h->keywords & HOP_8BIT)) {
-		answer_is(a, HOP_REFUSED, 550, "5.6.3",
+		refuse_here(h, a, 550, "5.6.3",
 		    "the next hop does not take 8-bit messages");
 		return true;
 	}
@@ -151,7 +162,7 @@ lacks(const struct delivery *d, const struct hop *h, struct hop_answer *a)
 	if (lacks_keyword(d, h, a))
 		return true;
 	if (h->size > 0 && d->env->size > h->size) {
-		answer_is(a, HOP_REFUSED, 552, "5.3.4",
+		refuse_here(h, a, 552, "5.3.4",
 		    "the message is larger than the next hop takes");
 		return true;
 	}
@@ -302,6 +313,22 @@ health_of(const struct delivery *d, const struct place *at)
 	return health;
 }
 
+/* Is there a place that would have come before this one, but for its health? */
+static bool
+others_are_away(const struct places *to, const struct place *at,
+    const enum hop_health health[PLACES_MAX])
+{
+	bool tried = true; /* those before it were, in vain */
+	size_t i;
+
+	for (i = 0; i < to->n; i++)
+		if (strcmp(to->item[i].text, at->text) == 0)
+			tried = false;
+		else if (tried || health[i] != HOP_ALIVE)
+			return true;
+	return false;
+}
+
 /*
  * Open a connection: to the place that took the recipients before, or else to
  * the first of the route's that answers. One that was dead comes last; one
@@ -335,6 +362,7 @@ connect_to_any(struct delivery *d, struct hop *h)
 	    !try_places(d, h, &to, health, HOP_AWAY) && !h->failed)
 		hop_lose(h, "it timed out before, and is left alone a while");
 	h->until_ms = until_ms;
+	h->passed_over = others_are_away(&to, &h->at, health);
 	if (!h->failed)
 		where_note(&to, &h->at, d->clients);
 }

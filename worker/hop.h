@@ -44,6 +44,7 @@ struct hop {
 	const struct next_hop *rules;
 	bool personal;	       /* it was told one client's address */
 	bool warned;	       /* that it does not offer what is wanted */
+	bool passed_over;      /* another place of its route was dead */
 	struct hop_note *note; /* where it is counted, or NULL */
 	int64_t opened_ms;
 	int64_t used_ms;   /* when it last said what it was asked */

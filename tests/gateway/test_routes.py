@@ -329,6 +329,29 @@ def test_behind_those_in_turn(gateway, hops, dns):
     assert hops.taken() == [0, 0, 4]
 
 
+@pytest.mark.parametrize("hello, params", [
+    ("250 hop.example", " BODY=8BITMIME"),
+    ("250-hop.example\r\n250 SIZE 1000", " SIZE=2000")])
+def test_what_one_that_is_away_may_take_is_not_refused(gateway, hops, dns,
+                                                       hello, params):
+    """Another place of the route cannot: for good only if all are there."""
+    p = hops.port
+    hops[FIRST].play({"EHLO": hello})
+    hops[SECOND].play({"EHLO": hello})
+    serve(gateway, f"b@example.org smtp:{DEAD}:{p},{FIRST}:{p}\n"
+          f"* smtp:{SECOND}:{p},{THIRD}:{p}\n", dns.address,
+          recipients="@example.org\n")
+    with gateway.connect() as c:
+        c.helo()
+        c.say(f"MAIL FROM:<s@client.example>{params}")
+        assert c.say("RCPT TO:<b@example.org>").startswith(LATER)
+        assert c.say("RCPT TO:<a@example.org>").startswith("55")
+    away, there = gateway.events("refuse")
+    assert " reason=hop-trouble " in away and "another one is away" in away
+    assert " reason=hop-refused " in there
+    assert not hops[FIRST].said("RCPT") and not hops[SECOND].said("RCPT")
+
+
 def test_routes_to_the_same_hosts_are_one_next_hop(gateway, hops, dns):
     p = hops.port
     serve(gateway, f"a@example.org smtp:{FIRST}:{p},{SECOND}:{p}\n"
