@@ -175,10 +175,10 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 			look_after(w, n == 1 ? &ev : NULL);
 			continue;
 		}
+		if (fd == -1 && errno == EMFILE && refused_let_go(&w->refused))
+			fd = accept_any(w, from);
 		if (fd != -1)
 			return fd;
-		if (errno == EMFILE && refused_let_go(&w->refused))
-			continue;
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			catch_breath();
 	}
