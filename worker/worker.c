@@ -145,15 +145,14 @@ idle_ms(const struct worker *w)
 	return hop < refused ? hop : refused;
 }
 
-/* It is no client that wakes us, or nothing but the time. */
+/* It is no client that wakes us. */
 static void
-look_after(struct worker *w, const struct epoll_event *ev)
+look_after(struct worker *w, uint64_t data)
 {
-	if (ev != NULL && ev->data.u64 >= REFUSED)
-		refused_hear(&w->refused, ev->data.u64 - REFUSED);
+	if (data >= REFUSED)
+		refused_hear(&w->refused, data - REFUSED);
 	else
-		hop_idle(&w->hop, ev != NULL);
-	refused_expire(&w->refused);
+		hop_idle(&w->hop, true);
 }
 
 /* The next client, or -1: this worker is to leave. */
@@ -164,6 +163,9 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 	int fd, n;
 
 	for (;;) {
+		/* Whoever wakes us how often, nobody else may be late. */
+		hop_idle(&w->hop, false);
+		refused_expire(&w->refused);
 		n = epoll_pwait(w->epoll, &ev, 1, idle_ms(w), wait_mask());
 		if (wait_leaving())
 			return accept_any(w, from); /* its wake-up's due */
@@ -172,7 +174,8 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 		else if (n == 1 && ev.data.u64 < LISTEN_MAX)
 			fd = accept_from(w, ev.data.u64, from);
 		else {
-			look_after(w, n == 1 ? &ev : NULL);
+			if (n == 1)
+				look_after(w, ev.data.u64);
 			continue;
 		}
 		if (fd == -1 && errno == EMFILE && refused_let_go(&w->refused))

@@ -1,9 +1,11 @@
 """Clients that were refused at the greeting hold no worker until they go."""
 
 import os
+import threading
 
 import pytest
 
+from conftest import wait_until
 from torture_lane import set_limit
 
 BANNED = "127.0.0.9"
@@ -111,3 +113,29 @@ def test_one_that_was_told_of_the_end_may_read_it(gateway):
     assert c.reply() is None
     with gateway.connect() as other:
         other.helo()
+
+
+def test_a_kept_connection_is_given_up_whatever_they_say(gateway, hop):
+    """One that drips wakes the worker before the next hop is looked at."""
+    h = hop()
+    gateway.keep = True
+    serve(gateway, "min = 1 max = 1 spare = 1",
+          f'next_hop "127.0.0.1:{h.port}" {{ keep_secs = 1 probe_secs = 0 }}',
+          routes=f"* smtp:127.0.0.1:{h.port}\n")
+    with gateway.connect() as c:
+        assert c.helo().message("x\r\n").startswith("250 ")
+        assert c.say("QUIT").startswith("221")
+    a, over = refused(gateway), threading.Event()
+
+    def drip():
+        while not over.wait(0.05):
+            a.send("x")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        wait_until(lambda: h.said("QUIT"), 5, "the end of the connection")
+    finally:
+        over.set()
+        dripping.join()
+    assert a.say("") == NO
