@@ -17,7 +17,8 @@
 #define ANSWERED_MS   10000 /* it may hang on so long */
 #define SILENT_MS     1000  /* to read our last words */
 #define COMMANDS_MOST 5
-#define REPLIES	      512 /* octets: room for all that one read can need */
+#define OCTETS_MOST   65536 /* who says more has not come to listen */
+#define REPLIES	      512   /* octets: room for all that one read can need */
 
 static void
 let_go(struct refused *r, size_t i)
@@ -145,7 +146,9 @@ refused_hear(struct refused *r, size_t i)
 	n = recv(r->beside.fds[i].fd, buf, sizeof(buf), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 || !converse(r, i, buf, (size_t)n))
+	r->client[i].octets += n > 0 ? (uint32_t)n : 0;
+	if (n <= 0 || r->client[i].octets > OCTETS_MOST ||
+	    !converse(r, i, buf, (size_t)n))
 		let_go(r, i);
 	set_due(r);
 }

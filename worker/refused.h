@@ -23,7 +23,8 @@ struct refused {
 
 	struct refused_client {
 		int64_t until_ms;
-		bool silent; /* nothing it says is answered */
+		uint32_t octets; /* it has said so many since */
+		bool silent;	 /* nothing it says is answered */
 		uint8_t commands;
 		char last;	      /* the last octet of its line */
 		uint8_t len;	      /* of that; LINE_HEAD + 1: it is longer */

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -113,6 +114,16 @@ def test_one_that_was_told_of_the_end_may_read_it(gateway):
     assert c.reply() is None
     with gateway.connect() as other:
         other.helo()
+
+
+def test_one_that_never_stops_has_to_go(gateway):
+    serve(gateway, "min = 1 max = 1 spare = 1")
+    a = refused(gateway)
+    begun = time.monotonic()
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        for _ in range(1000):
+            a.send(b"x" * 65536)
+    assert time.monotonic() - begun < 5
 
 
 def test_a_kept_connection_is_given_up_whatever_they_say(gateway, hop):

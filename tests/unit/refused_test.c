@@ -198,6 +198,30 @@ test_who_came_first_makes_room(void **state)
 	refused_hear(&all, REFUSED_MOST);
 }
 
+/* An endless line costs us as little as a short one. */
+static void
+test_who_says_too_much_has_to_go(void **state)
+{
+	char octets[512];
+	int i, fd = take("", 0, true), silent = take("", 0, false);
+
+	(void)state;
+	memset(octets, 'x', sizeof(octets));
+	for (i = 0; i < 65536 / 512; i++) {
+		say(fd, octets, sizeof(octets));
+		say(silent, octets, sizeof(octets));
+	}
+	turn();
+	assert_int_equal(all.beside.n, 2);
+	say(fd, "x", 1);
+	say(silent, "x", 1);
+	turn();
+	assert_int_equal(all.beside.n, 0);
+	hears(fd, "", true);
+	close(fd);
+	close(silent);
+}
+
 /* A session waits for its own client, and they are answered meanwhile. */
 static void
 test_beside_a_session(void **state)
@@ -232,6 +256,8 @@ main(void)
 		    begin, end),
 		cmocka_unit_test_setup_teardown(test_who_came_first_makes_room,
 		    begin, end),
+		cmocka_unit_test_setup_teardown(
+		    test_who_says_too_much_has_to_go, begin, end),
 		cmocka_unit_test_setup_teardown(test_beside_a_session, begin,
 		    end),
 	};
