@@ -228,7 +228,7 @@ refused_take(struct refused *r, int epoll, int fd, const char *octets,
 	if (!quits)
 		fall_silent(c, fd);
 	if (!converse(r, i, octets, len) ||
-	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == -1)
+	    (epoll != -1 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == -1))
 		let_go(r, i);
 	else if (c->until_ms < r->beside.due_ms)
 		r->beside.due_ms = c->until_ms;
@@ -257,4 +257,32 @@ refused_ms(const struct refused *r)
 		return -1;
 	left = r->beside.due_ms - clock_ms();
 	return left > 0 ? (int)left : 0;
+}
+
+/* One wait for whoever is left. False: it can be waited for no longer. */
+static bool
+wait_for_them(struct refused *r)
+{
+	int ms = refused_ms(r);
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+
+	if (ppoll(r->beside.fds, REFUSED_MOST, &ts, wait_mask()) == -1)
+		return errno == EINTR;
+	look(&r->beside);
+	return true;
+}
+
+void
+refused_see_off(struct refused *r)
+{
+	size_t i;
+
+	for (i = 0; i < REFUSED_MOST; i++)
+		if (r->beside.fds[i].fd != -1 && !r->client[i].silent)
+			fall_silent(&r->client[i], r->beside.fds[i].fd);
+	set_due(r);
+	while (r->beside.n > 0 && !wait_hurried() && wait_for_them(r))
+		;
+	while (refused_let_go(r))
+		;
 }

@@ -43,7 +43,7 @@ void refused_start(struct refused *, const char *hostname, uint64_t data);
  * or later, and is watched by epoll until then. octets are what the client has
  * said already. quits: it was told 554, and may say QUIT; else it was told
  * that we close, and is only waited for so that it can read that. Where there
- * is no place, who came first has to go.
+ * is no place, who came first has to go. epoll -1: until refused_see_off.
  */
 void refused_take(struct refused *, int epoll, int fd, const char *octets,
     size_t len, bool quits);
@@ -55,5 +55,10 @@ void refused_expire(struct refused *);
 int refused_ms(const struct refused *);
 /* Let go of who came first. False: there is nobody. */
 bool refused_let_go(struct refused *);
+/*
+ * The worker leaves, and they have to go; but what was said to them just now
+ * they may read, for a moment, unless the worker is hurried.
+ */
+void refused_see_off(struct refused *);
 
 #endif

@@ -359,6 +359,16 @@ serve_all(struct worker *w)
 	}
 }
 
+/* It leaves, and the master must not count on it any more. */
+static void
+see_off(struct worker *w)
+{
+	if (w->refused.beside.n == 0)
+		return;
+	clients_set_busy(w->given.clients, w->given.slot_number);
+	refused_see_off(&w->refused);
+}
+
 /* ---------------------------------------------------------- the start */
 
 /*
@@ -479,6 +489,7 @@ worker_main(const struct worker_start *given)
 	}
 	hop_quit(&w->hop);
 	close_listeners(w);
+	see_off(w);
 	generation_close(w->lists);
 	spool_close(&w->spool);
 	dnsbl_free(&w->session.dnsbl);

@@ -1,6 +1,7 @@
 """Clients that were refused at the greeting hold no worker until they go."""
 
 import os
+import socket
 import threading
 import time
 
@@ -114,6 +115,23 @@ def test_one_that_was_told_of_the_end_may_read_it(gateway):
     assert c.reply() is None
     with gateway.connect() as other:
         other.helo()
+
+
+TCP_CLOSE_WAIT = 8  # of tcp(7): it has ended, and was not reset
+
+
+def test_it_may_be_read_where_the_worker_leaves(gateway):
+    """Nor does the kernel throw it away where nobody else is served here."""
+    gateway.write_lists(banned=f"{BANNED} defer\n")
+    gateway.start("workers { min = 1 max = 1 spare = 1 sessions = 1 }")
+    for _ in range(3):
+        with gateway.connect(BANNED) as c:
+            c.send("EHLO x\r\n" * 2000)
+            assert c.reply().startswith("421 4.7.1 ")
+            c.send("EHLO x\r\n" * 2000)
+            assert c.reply() is None
+            state = c.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+            assert state[0] == TCP_CLOSE_WAIT
 
 
 def test_one_that_never_stops_has_to_go(gateway):

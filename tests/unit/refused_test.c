@@ -33,7 +33,7 @@ end(void **state)
 	while (refused_let_go(&all))
 		;
 	assert_int_equal(all.beside.n, 0);
-	return close(epoll);
+	return epoll != -1 && close(epoll) == -1;
 }
 
 /* A client that said octets before it was refused; its end. */
@@ -222,6 +222,29 @@ test_who_says_too_much_has_to_go(void **state)
 	close(silent);
 }
 
+/* With octets of theirs unread they would hear that the connection is lost. */
+static void
+test_they_may_read_what_was_said_before_we_leave(void **state)
+{
+	int fd = take("NOOP\r\n", 6, true), silent;
+
+	(void)state;
+	close(epoll);
+	epoll = -1;
+	silent = take("", 0, false);
+	assert_int_equal(all.beside.n, 2);
+	assert_int_equal(send(fd, "NOOP\r\n", 6, MSG_NOSIGNAL), 6);
+	assert_int_equal(send(silent, "NOOP\r\n", 6, MSG_NOSIGNAL), 6);
+	shutdown(fd, SHUT_WR);
+	shutdown(silent, SHUT_WR);
+	refused_see_off(&all);
+	assert_int_equal(all.beside.n, 0);
+	hears(fd, NO, true);
+	hears(silent, "", true);
+	close(fd);
+	close(silent);
+}
+
 /* A session waits for its own client, and they are answered meanwhile. */
 static void
 test_beside_a_session(void **state)
@@ -258,6 +281,9 @@ main(void)
 		    begin, end),
 		cmocka_unit_test_setup_teardown(
 		    test_who_says_too_much_has_to_go, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    test_they_may_read_what_was_said_before_we_leave, begin,
+		    end),
 		cmocka_unit_test_setup_teardown(test_beside_a_session, begin,
 		    end),
 	};
