@@ -259,30 +259,25 @@ refused_ms(const struct refused *r)
 	return left > 0 ? (int)left : 0;
 }
 
-/* One wait for whoever is left. False: it can be waited for no longer. */
-static bool
-wait_for_them(struct refused *r)
-{
-	int ms = refused_ms(r);
-	struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
-
-	if (ppoll(r->beside.fds, REFUSED_MOST, &ts, wait_mask()) == -1)
-		return errno == EINTR;
-	look(&r->beside);
-	return true;
-}
-
 void
 refused_see_off(struct refused *r)
 {
+	struct waiting w;
 	size_t i;
 
 	for (i = 0; i < REFUSED_MOST; i++)
 		if (r->beside.fds[i].fd != -1 && !r->client[i].silent)
 			fall_silent(&r->client[i], r->beside.fds[i].fd);
 	set_due(r);
-	while (r->beside.n > 0 && !wait_hurried() && wait_for_them(r))
-		;
-	while (refused_let_go(r))
-		;
+	wait_init(&w);
+	w.beside = &r->beside; /* all of them, whichever is waited for */
+	for (i = 0; i < REFUSED_MOST; i++) {
+		wait_set(&w, WAIT_CLIENT, r->beside.fds[i].fd);
+		while (r->beside.fds[i].fd != -1 &&
+		    wait_for(&w, WAIT_CLIENT, POLLIN, r->client[i].until_ms) ==
+			WAIT_READY)
+			refused_hear(r, i);
+		if (r->beside.fds[i].fd != -1)
+			let_go(r, i);
+	}
 }
