@@ -140,6 +140,7 @@ has_beside(const struct waiting *w)
 static nfds_t
 gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES + BESIDE_MOST])
 {
+	nfds_t beside = BESIDE_MOST;
 	int i;
 
 	memcpy(fds, w->fds, sizeof(w->fds));
@@ -148,8 +149,12 @@ gather(const struct waiting *w, struct pollfd fds[WAIT_SOURCES + BESIDE_MOST])
 			fds[i].fd = -1;
 	if (!has_beside(w))
 		return WAIT_SOURCES;
-	memcpy(fds + WAIT_SOURCES, w->beside->fds, sizeof(w->beside->fds));
-	return WAIT_SOURCES + BESIDE_MOST;
+	/* No more than there may be open: poll(2) takes no larger number. */
+	while (w->beside->fds[beside - 1].fd == -1)
+		beside--;
+	memcpy(fds + WAIT_SOURCES, w->beside->fds,
+	    beside * sizeof(w->beside->fds[0]));
+	return WAIT_SOURCES + beside;
 }
 
 void
@@ -188,13 +193,14 @@ see_background(struct waiting *w, const struct pollfd *pfd)
 	return true;
 }
 
+/* fds are its first ones; behind them there is nobody. */
 static void
-see_beside(struct waiting *w, const struct pollfd fds[BESIDE_MOST])
+see_beside(struct waiting *w, const struct pollfd *fds, nfds_t n)
 {
 	bool due = clock_ms() >= w->beside->due_ms;
-	int i;
+	nfds_t i;
 
-	for (i = 0; i < BESIDE_MOST; i++)
+	for (i = 0; i < n; i++)
 		due |= (w->beside->fds[i].revents = fds[i].revents) != 0;
 	if (due)
 		w->beside->look(w->beside);
@@ -235,7 +241,7 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 		if (n == -1)
 			continue;
 		if (nfds > WAIT_SOURCES)
-			see_beside(w, fds + WAIT_SOURCES);
+			see_beside(w, fds + WAIT_SOURCES, nfds - WAIT_SOURCES);
 		ran = see_background(w, &fds[WAIT_DNS]);
 		if (source == WAIT_DNS ? ran :
 					 n > 0 && fds[source].revents != 0)

@@ -85,12 +85,27 @@ def test_a_crowd_of_them_needs_no_more_workers(gateway):
     assert over <= 40 - 16
 
 
-def test_a_worker_without_descriptors_lets_one_go(gateway):
+def leave_descriptors(worker, n):
+    taken = {int(fd) for fd in os.listdir(f"/proc/{worker}/fd")}
+    free = sorted(set(range(len(taken) + n)) - taken)
+    set_limit(worker, "nofile", free[n - 1] + 1)
+
+
+def test_with_the_last_descriptor_one_is_served_beside_them(gateway):
+    """poll(2) takes no more entries than descriptors may be open."""
     serve(gateway, "min = 1 max = 1 spare = 1")
     (worker,) = gateway.workers()
-    taken = {int(fd) for fd in os.listdir(f"/proc/{worker}/fd")}
-    free = min(set(range(len(taken) + 1)) - taken)
-    set_limit(worker, "nofile", free + 1)
+    leave_descriptors(worker, 2)
+    a = refused(gateway)
+    with gateway.connect() as c:
+        c.helo()
+        assert a.say("NOOP") == NO
+    assert gateway.workers() == [worker]
+
+
+def test_a_worker_without_descriptors_lets_one_go(gateway):
+    serve(gateway, "min = 1 max = 1 spare = 1")
+    leave_descriptors(*gateway.workers(), 1)
     a = refused(gateway)
     b = refused(gateway)
     assert a.reply() is None
