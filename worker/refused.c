@@ -259,6 +259,16 @@ refused_ms(const struct refused *r)
 	return left > 0 ? (int)left : 0;
 }
 
+/* Nothing more is said to it, and what it was told it may have read already. */
+static void
+cut_short(struct refused_client *c, int fd)
+{
+	int64_t told_ms = c->until_ms - ANSWERED_MS;
+
+	fall_silent(c, fd);
+	c->until_ms = told_ms + SILENT_MS;
+}
+
 void
 refused_see_off(struct refused *r)
 {
@@ -267,7 +277,7 @@ refused_see_off(struct refused *r)
 
 	for (i = 0; i < REFUSED_MOST; i++)
 		if (r->beside.fds[i].fd != -1 && !r->client[i].silent)
-			fall_silent(&r->client[i], r->beside.fds[i].fd);
+			cut_short(&r->client[i], r->beside.fds[i].fd);
 	set_due(r);
 	wait_init(&w);
 	w.beside = &r->beside; /* all of them, whichever is waited for */

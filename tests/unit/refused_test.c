@@ -245,6 +245,22 @@ test_they_may_read_what_was_said_before_we_leave(void **state)
 	close(silent);
 }
 
+/* Nor does the worker wait for one that has had its time for that. */
+static void
+test_who_was_told_long_ago_is_not_waited_for(void **state)
+{
+	int64_t begun_ms = clock_ms();
+	int fd = take("", 0, true);
+
+	(void)state;
+	all.client[0].until_ms -= 2000;
+	refused_see_off(&all);
+	assert_true(all.client[0].until_ms < begun_ms);
+	assert_int_equal(all.beside.n, 0);
+	hears(fd, "", true);
+	close(fd);
+}
+
 /* A session waits for its own client, and they are answered meanwhile. */
 static void
 test_beside_a_session(void **state)
@@ -284,6 +300,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_they_may_read_what_was_said_before_we_leave, begin,
 		    end),
+		cmocka_unit_test_setup_teardown(
+		    test_who_was_told_long_ago_is_not_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_beside_a_session, begin,
 		    end),
 	};
