@@ -200,7 +200,7 @@ refused_let_go(struct refused *r)
 	return true;
 }
 
-/* A free place; who came first has to go if there is none. */
+/* A free place; whose time ends first has to go if there is none. */
 static size_t
 find_place(struct refused *r)
 {

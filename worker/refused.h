@@ -43,7 +43,7 @@ void refused_start(struct refused *, const char *hostname, uint64_t data);
  * or later, and is watched by epoll until then. octets are what the client has
  * said already. quits: it was told 554, and may say QUIT; else it was told
  * that we close, and is only waited for so that it can read that. Where there
- * is no place, who came first has to go. epoll -1: until refused_see_off.
+ * is no place, whose time ends first has to go. epoll -1: until refused_see_off.
  */
 void refused_take(struct refused *, int epoll, int fd, const char *octets,
     size_t len, bool quits);
@@ -53,7 +53,7 @@ void refused_hear(struct refused *, size_t place);
 void refused_expire(struct refused *);
 /* How long until refused_expire is to be called, for poll(2); -1: never. */
 int refused_ms(const struct refused *);
-/* Let go of who came first. False: there is nobody. */
+/* Let go of whose time ends first. False: there is nobody. */
 bool refused_let_go(struct refused *);
 /*
  * The worker leaves, and they have to go; but what was said to them just now

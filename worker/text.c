@@ -74,7 +74,8 @@ convert(struct text *t, const char **p, va_list *ap)
 	switch (*(*p)++) {
 	case 's':
 		from = va_arg(*ap, const char *);
-		add(t, from, strnlen(from, most));
+		if (from != NULL)
+			add(t, from, strnlen(from, most));
 		return true;
 	case 'd':
 		text_add_number(t, va_arg(*ap, int));
