@@ -330,9 +330,10 @@ def test_a_worker_that_cannot_start_takes_no_wake_up(gateway):
 
 def test_workers_that_cannot_start_beside_others_that_serve(gateway):
     """Sessions that end elsewhere do not shorten the pause to nothing."""
-    gateway.start(pool(4, 64, 4))
+    gateway.start(pool(44, 64, 4))
+    settled(gateway, total=44, idle=44)
     held = [greet(("127.0.0.1", gateway.port))[0] for _ in range(40)]
-    settled(gateway, idle=4)
+    settled(gateway, total=44, idle=4)
     gateway.spool.rename(gateway.dir / "elsewhere")
     gateway.spool.write_text("not a folder\n")
     kill(idle_workers(gateway)[0])
