@@ -43,8 +43,10 @@ def alike(row, outcome):
 
 
 def normal(cells):
+    """A worker that malloc(3) has left enough needs no more memory."""
     return {(table, row, column, alike(row, outcome))
-            for table, row, column, outcome in cells}
+            for table, row, column, outcome in cells
+            if column != "no memory" or not outcome.startswith("250 ")}
 
 
 def test_install_has_this_table(short):
