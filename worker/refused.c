@@ -237,10 +237,10 @@ refused_take(struct refused *r, int epoll, int fd, const char *octets,
 void
 refused_expire(struct refused *r)
 {
-	int64_t now = clock_ms();
+	int64_t now;
 	size_t i;
 
-	if (now < r->beside.due_ms)
+	if (r->beside.n == 0 || (now = clock_ms()) < r->beside.due_ms)
 		return;
 	for (i = 0; i < REFUSED_MOST; i++)
 		if (r->beside.fds[i].fd != -1 && r->client[i].until_ms <= now)
