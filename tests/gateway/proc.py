@@ -147,6 +147,19 @@ def leave(sock):
             pass
 
 
+def reload(gateway, text="new settings are in force", busy=0):
+    """SIGHUP, and wait for its end: the line, and no worker of before but the
+    busy ones. A worker that was about to leave may take one client more."""
+    before = len(gateway.events("reload", text=f'"{text}"'))
+    old = set(gateway.workers())
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: len(gateway.events("reload", text=f'"{text}"')) > before,
+               what=text)
+    if text == "new settings are in force":
+        wait_until(lambda: len(old & set(gateway.workers())) <= busy,
+                   what="the end of the old workers")
+
+
 def has_ipv6():
     try:
         with socket.socket(socket.AF_INET6) as s:

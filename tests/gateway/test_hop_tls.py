@@ -5,7 +5,6 @@ the settings say that it must not; or mail that stays though it could go.
 """
 
 import shutil
-import signal
 import ssl
 import subprocess
 import time
@@ -16,6 +15,7 @@ import postfix
 from conftest import BIN, ROOT, Gateway, wait_gone, wait_until
 from hop import CLOSE, HEAR, RESET, SILENT, Hop
 from lying_dns import LyingDns, address
+from proc import reload
 from test_routes import mx
 from tls import FOLDER, Authority, pair, pin_of, server
 
@@ -492,8 +492,7 @@ def test_new_ca_by_sighup(serve, gateway):
     g = serve(text, hop)
     assert say_all(g, "alice").startswith("451 4.7.5")
     path.write_text("nothing\n")
-    g.signal(signal.SIGHUP)
-    line = g.wait_event("reload", text='"the old settings stay in force"')
+    reload(g, "the old settings stay in force")
     at = g.conf.read_text().splitlines().index(section(hop, text)) + 1
     assert any(f'{g.conf}:{at}: next_hop \\"127.0.0.1:{hop.port}\\": tls_ca: '
                f'{path}: no certificate in PEM form' in l
@@ -501,8 +500,7 @@ def test_new_ca_by_sighup(serve, gateway):
     assert say_all(g, "alice").startswith("451 4.7.5")
     path.write_text(CA.certificate.read_text() + (
         FOLDER / "strange.pem").read_text())
-    g.signal(signal.SIGHUP)
-    g.wait_event("reload", text='"new settings are in force"')
+    reload(g)
     assert say_all(g, "alice").startswith("250 2.0.0")
     assert len(hop.taken) == 1
 

@@ -3,13 +3,12 @@
 import os
 import random
 import shutil
-import signal
 import threading
 
 import pytest
 
 from conftest import wait_until
-from proc import kill, quiet
+from proc import kill, quiet, reload
 
 POOL = "workers { min = 2 max = 12 spare = 1 }"
 MESSAGE = b"Subject: x\r\n\r\nx\r\n"
@@ -296,9 +295,7 @@ def test_a_reload_keeps_the_last_good_lists(gateway):
     truncate(new / "recipients.cdb")
     swing(gateway, "generations/7000")
     assert asked(gateway, "alice@example.org").startswith("250")
-    gateway.signal(signal.SIGHUP)
-    gateway.wait_event("reload", text='"new settings are in force"')
-    quiet(gateway)
+    reload(gateway)
     assert asked(gateway, "alice@example.org").startswith("250")
 
 

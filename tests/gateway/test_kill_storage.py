@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import wait_until
-from proc import alive, idle_workers, kill, quiet
+from proc import alive, idle_workers, kill, reload
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 POOL = "workers { min = 2 max = 6 spare = 1 }"
@@ -128,9 +128,7 @@ def test_a_limit_on_the_size_of_files(gateway, limit, kib):
     """SIGXFSZ does not kill: what is too long is 452."""
     gateway.start(POOL)
     resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (limit, -1))
-    gateway.signal(signal.SIGHUP)  # new workers have the limit
-    gateway.wait_event("reload")
-    quiet(gateway)
+    reload(gateway)  # new workers have the limit
     with gateway.connect() as c:
         c.helo()
         for _ in range(2):
