@@ -16,6 +16,7 @@
 
 #include "daemon/listen.h"
 #include "worker/settings.h"
+#include "worker/wait.h"
 
 #define BACKLOG 1024 /* the kernel cuts it at somaxconn */
 
@@ -51,8 +52,9 @@ bind_endpoint(const struct endpoint *e)
 	if (ss.ss_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1)
 		goto fail;
-	/* Accepted sockets inherit it: replies are never held back. */
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
+	/* Accepted sockets inherit both: replies are never held back. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1 ||
+	    wait_limit_recv(fd) == -1)
 		goto fail;
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0 &&
 	    listen(fd, BACKLOG) == 0)

@@ -45,7 +45,7 @@ send_some(struct hop *h, const char *p, size_t len, int flags, short *events)
 	if (h->tls != NULL)
 		return tls_io.write(h->tls, p, len, events);
 	*events = POLLOUT;
-	return send(h->fd, p, len, MSG_NOSIGNAL | flags);
+	return send(h->fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
 }
 
 /* The same into the empty buffer, as recv(2). */
@@ -55,7 +55,7 @@ receive_some(struct hop *h, short *events)
 	if (h->tls != NULL)
 		return tls_io.read(h->tls, h->in, sizeof(h->in), events);
 	*events = POLLIN;
-	return recv(h->fd, h->in, sizeof(h->in), 0);
+	return recv(h->fd, h->in, sizeof(h->in), MSG_DONTWAIT);
 }
 
 void
@@ -143,10 +143,10 @@ hop_yield(struct hop *h, int64_t now_ms)
 /* ------------------------------------------------------------------ octets */
 
 /* A time-out is the next hop's fault, a hurry is nobody's. */
-int
-hop_wait(struct hop *h, short events, int64_t deadline)
+static int
+waited(struct hop *h, enum wait_result r)
 {
-	switch (wait_for(h->waiting, WAIT_HOP, events, deadline)) {
+	switch (r) {
 	case WAIT_READY:
 		return 0;
 	case WAIT_LATE:
@@ -158,6 +158,12 @@ hop_wait(struct hop *h, short events, int64_t deadline)
 		return -1;
 	}
 	return -1;
+}
+
+int
+hop_wait(struct hop *h, short events, int64_t deadline)
+{
+	return waited(h, wait_for(h->waiting, WAIT_HOP, events, deadline));
 }
 
 int64_t
@@ -260,6 +266,15 @@ hop_expect_silence(struct hop *h)
 	hop_lose(h, "out of step: it spoke unasked");
 }
 
+/* Octets in the clear, into the empty buffer. */
+static int
+await_octets(struct hop *h, int64_t deadline, ssize_t *n)
+{
+	return waited(h,
+	    wait_octets(h->waiting, WAIT_HOP, h->in, sizeof(h->in), deadline,
+		n));
+}
+
 /* Read what there is into the empty buffer. */
 static void
 fill(struct hop *h, int64_t deadline)
@@ -269,9 +284,10 @@ fill(struct hop *h, int64_t deadline)
 
 	h->in_start = h->in_end = 0;
 	/* In TLS, octets may be in hand where poll(2) does not see them. */
-	if (h->tls == NULL && hop_wait(h, POLLIN, deadline) == -1)
+	if (h->tls != NULL)
+		n = receive_some(h, &events);
+	else if (await_octets(h, deadline, &n) == -1)
 		return;
-	n = receive_some(h, &events);
 	if (n > 0)
 		h->in_end = (size_t)n;
 	else if (n == 0)

@@ -82,7 +82,7 @@ connect_or_queue(struct hop *h, const struct sockaddr_storage *ss,
 }
 
 static void
-connect_to(struct hop *h)
+try_to_connect(struct hop *h)
 {
 	int64_t until = hop_patience(h, CONNECT_MS);
 	struct sockaddr_storage ss;
@@ -114,6 +114,15 @@ connect_to(struct hop *h)
 	getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &errlen);
 	if (error != 0)
 		hop_lose(h, "connecting: %s", strerror(error));
+}
+
+/* It is waited for its answers as wait_octets() does. */
+static void
+connect_to(struct hop *h)
+{
+	try_to_connect(h);
+	if (!h->failed && wait_limit_recv(h->fd) == 0)
+		wait_let_block(h->fd, true);
 }
 
 /* Keywords that are a word and no more. */

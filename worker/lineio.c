@@ -1,7 +1,7 @@
 /*
- * Line input and gathered output on a non-blocking descriptor. A line that is
- * too long is skipped up to its CRLF and reported once, wherever the reads
- * happen to cut it: its tail is never taken for a command.
+ * Line input and gathered output on a socket. A line that is too long is
+ * skipped up to its CRLF and reported once, wherever the reads happen to cut
+ * it: its tail is never taken for a command.
  */
 #include <sys/socket.h>
 
@@ -21,7 +21,7 @@ plain_read(void *arg, void *buf, size_t len, short *events)
 	const struct lineio *io = arg;
 
 	*events = POLLIN;
-	return recv(io->fd, buf, len, 0);
+	return recv(io->fd, buf, len, MSG_DONTWAIT);
 }
 
 static ssize_t
@@ -32,7 +32,7 @@ plain_write(void *arg, const void *buf, size_t len, short *events)
 	*events = POLLOUT;
 	/* The last words go out with the end of the connection behind them. */
 	return send(io->fd, buf, len,
-	    MSG_NOSIGNAL | (io->finished ? MSG_MORE : 0));
+	    MSG_NOSIGNAL | MSG_DONTWAIT | (io->finished ? MSG_MORE : 0));
 }
 
 static void
@@ -94,9 +94,9 @@ io_local(const struct lineio *io, struct addr *a, uint16_t *port)
 }
 
 static enum io_result
-wait_client(struct lineio *io, short events, int64_t deadline_ms)
+waited(enum wait_result r)
 {
-	switch (wait_for(io->waiting, WAIT_CLIENT, events, deadline_ms)) {
+	switch (r) {
 	case WAIT_READY:
 		return IO_OK;
 	case WAIT_LATE:
@@ -105,6 +105,12 @@ wait_client(struct lineio *io, short events, int64_t deadline_ms)
 		return IO_HURRIED;
 	}
 	return IO_FAILED;
+}
+
+static enum io_result
+wait_client(struct lineio *io, short events, int64_t deadline_ms)
+{
+	return waited(wait_for(io->waiting, WAIT_CLIENT, events, deadline_ms));
 }
 
 enum io_result
@@ -179,14 +185,10 @@ compact(struct lineio *io)
 	}
 }
 
-/* One read. IO_LATE stands for "nothing there yet": wait for events. */
+/* What a read has put behind end. IO_LATE stands for "nothing there yet". */
 static enum io_result
-read_some(struct lineio *io, short *events)
+have_read(struct lineio *io, ssize_t n)
 {
-	ssize_t n;
-
-	n = io->ops->read(io->arg, io->in + io->end, sizeof(io->in) - io->end,
-	    events);
 	if (n > 0) {
 		io->end += (size_t)n;
 		return IO_OK;
@@ -194,6 +196,43 @@ read_some(struct lineio *io, short *events)
 	if (n == 0)
 		return IO_EOF;
 	return errno == EAGAIN || errno == EINTR ? IO_LATE : IO_FAILED;
+}
+
+/* One read; after IO_LATE wait for events. */
+static enum io_result
+read_some(struct lineio *io, short *events)
+{
+	return have_read(io,
+	    io->ops->read(io->arg, io->in + io->end, sizeof(io->in) - io->end,
+		events));
+}
+
+/* Sleep until there is something, and read it; in the clear. */
+static enum io_result
+await_octets(struct lineio *io, int64_t deadline_ms)
+{
+	size_t room = sizeof(io->in) - io->end;
+	enum wait_result r;
+	ssize_t n;
+
+	r = wait_octets(io->waiting, WAIT_CLIENT, io->in + io->end, room,
+	    deadline_ms, &n);
+	return r == WAIT_READY ? have_read(io, n) : waited(r);
+}
+
+/* The same whatever way octets go. */
+static enum io_result
+wait_and_read(struct lineio *io, short events, int64_t deadline_ms)
+{
+	enum io_result r;
+
+	if (io->ops == &plain)
+		return await_octets(io, deadline_ms);
+	do {
+		if ((r = wait_client(io, events, deadline_ms)) != IO_OK)
+			return r;
+	} while ((r = read_some(io, &events)) == IO_LATE);
+	return r;
 }
 
 enum io_result
@@ -215,11 +254,7 @@ io_fill(struct lineio *io, int64_t deadline_ms)
 		return r;
 	if (io->failed)
 		return IO_FAILED;
-	do {
-		if ((r = wait_client(io, events, deadline_ms)) != IO_OK)
-			return r;
-	} while ((r = read_some(io, &events)) == IO_LATE);
-	return r;
+	return wait_and_read(io, events, deadline_ms);
 }
 
 void

@@ -288,7 +288,8 @@ tls_new(struct tls_context *ctx, int fd)
 	t->of = ctx;
 	ERR_clear_error();
 	t->ssl = SSL_new(ctx->ssl);
-	if (t->ssl != NULL && SSL_set_fd(t->ssl, fd) == 1) {
+	if (t->ssl != NULL && SSL_set_fd(t->ssl, fd) == 1 &&
+	    wait_let_block(fd, false) == 0) {
 		SSL_set_accept_state(t->ssl);
 		return t;
 	}

@@ -60,7 +60,7 @@ enum tls_result {
 	TLS_HURRIED
 };
 
-/* A server's session on a non-blocking socket, or NULL: no memory. */
+/* A server's session on a socket, which no longer blocks; NULL: no memory. */
 struct tls *tls_new(struct tls_context *, int fd);
 void tls_free(struct tls *);
 

@@ -10,6 +10,7 @@
 #include "worker/hop_rules.h"
 #include "worker/tls_client.h"
 #include "worker/tls_private.h"
+#include "worker/wait.h"
 
 #define PIN_OCTETS 32 /* SHA-256 */
 
@@ -343,6 +344,7 @@ tls_client_new(const struct tls_clients *clients, const struct next_hop *hop,
 	ERR_clear_error();
 	t->ssl = SSL_new(ctx);
 	if (t->ssl != NULL && SSL_set_fd(t->ssl, fd) == 1 &&
+	    wait_let_block(fd, false) == 0 &&
 	    SSL_set_app_data(t->ssl, t) == 1 && set_name(t->ssl, hop, name)) {
 		SSL_set_connect_state(t->ssl);
 		return t;

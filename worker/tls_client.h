@@ -20,9 +20,10 @@ int tls_clients_new(struct tls_clients **clients, const struct settings *,
 void tls_clients_free(struct tls_clients *);
 
 /*
- * A client's session with a hop of that section, on a non-blocking socket, or
- * NULL: there is no memory, or nothing was read that it could be verified by. name is what the route has for it, to be told to the hop
- * where the section has no name; or NULL. It is read, written, asked and freed
+ * A client's session with a hop of that section, on a socket, which no longer
+ * blocks; or NULL: there is no memory, or nothing was read that it could be
+ * verified by. name is what the route has for it, to be told to the hop where
+ * the section has no name; or NULL. It is read, written, asked and freed
  * as any session (worker/tls.h).
  */
 struct tls *tls_client_new(const struct tls_clients *, const struct next_hop *,

@@ -3,7 +3,11 @@
  * absolute deadline, so a client that sends an octet now and then gains
  * nothing, and a jump of the wall clock changes nothing.
  */
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,7 +15,8 @@
 #include "worker/wait.h"
 
 static volatile sig_atomic_t leaving, hurried, poked;
-static sigset_t waiting_mask;
+static sigset_t held_mask, waiting_mask;
+static int64_t taken_ms; /* when signals could be taken last */
 
 int64_t
 clock_ms(void)
@@ -39,15 +44,14 @@ wait_signals(void)
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGXFSZ,
 		SIGUSR2 };
 	struct sigaction sa;
-	sigset_t held;
 	size_t i;
 
 	leaving = hurried = poked = 0;
-	sigemptyset(&held);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGQUIT);
-	sigaddset(&held, SIGUSR1);
-	sigprocmask(SIG_SETMASK, &held, NULL);
+	sigemptyset(&held_mask);
+	sigaddset(&held_mask, SIGTERM);
+	sigaddset(&held_mask, SIGQUIT);
+	sigaddset(&held_mask, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &held_mask, NULL);
 	sigemptyset(&waiting_mask);
 
 	memset(&sa, 0, sizeof(sa));
@@ -70,6 +74,16 @@ wait_mask(void)
 	return &waiting_mask;
 }
 
+void
+wait_take_signals(int64_t now_ms)
+{
+	if (now_ms - taken_ms < WAIT_RECV_MS)
+		return;
+	taken_ms = now_ms;
+	sigprocmask(SIG_SETMASK, &waiting_mask, NULL);
+	sigprocmask(SIG_SETMASK, &held_mask, NULL);
+}
+
 bool
 wait_leaving(void)
 {
@@ -89,6 +103,12 @@ bool
 wait_hurried(void)
 {
 	return hurried;
+}
+
+bool
+wait_told(void)
+{
+	return leaving || poked;
 }
 
 void
@@ -247,4 +267,54 @@ wait_for(struct waiting *w, enum wait_source source, short events,
 					 n > 0 && fds[source].revents != 0)
 			return WAIT_READY;
 	}
+}
+
+/* Is there nothing to see to but the one source? */
+static bool
+is_undisturbed(const struct waiting *w)
+{
+	return !leaving && !hurried && w->background == NULL && !has_beside(w);
+}
+
+static bool
+is_nothing_yet(ssize_t n)
+{
+	return n == -1 && (errno == EAGAIN || errno == EINTR);
+}
+
+enum wait_result
+wait_octets(struct waiting *w, enum wait_source source, void *buf, size_t len,
+    int64_t deadline_ms, ssize_t *n)
+{
+	int fd = w->fds[source].fd;
+	int64_t now = clock_ms();
+	enum wait_result r;
+
+	wait_take_signals(now);
+	if (is_undisturbed(w) && deadline_ms - now > WAIT_RECV_MS) {
+		*n = recv(fd, buf, len, 0);
+		if (!is_nothing_yet(*n))
+			return WAIT_READY;
+	}
+	do {
+		r = wait_for(w, source, POLLIN, deadline_ms);
+		if (r != WAIT_READY)
+			return r;
+		*n = recv(fd, buf, len, MSG_DONTWAIT);
+	} while (is_nothing_yet(*n));
+	return WAIT_READY;
+}
+
+int
+wait_limit_recv(int fd)
+{
+	const struct timeval limit = { 0, WAIT_RECV_MS * 1000 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+int
+wait_let_block(int fd, bool blocks)
+{
+	return fcntl(fd, F_SETFL, blocks ? 0 : O_NONBLOCK);
 }

@@ -1,11 +1,16 @@
 /*
  * All waiting of a session: one poll(2) over the client, the next hop, the DNS
- * socket and the keys helper against one monotonic deadline; and the signals that may end a
- * wait. A worker holds its signals blocked everywhere else, so that a handler
- * never runs between two lines of a session.
+ * socket and the keys helper against one monotonic deadline; and the signals
+ * that may end a wait. A worker holds its signals blocked everywhere else, so
+ * that a handler never runs between two lines of a session.
+ *
+ * Who answers soon costs one system call, not two: octets of the client and of
+ * the next hop are first waited for in recv(2) itself, for a moment.
  */
 #ifndef LICTOR_WAIT_H
 #define LICTOR_WAIT_H
+
+#include <sys/types.h>
 
 #include <poll.h>
 #include <signal.h>
@@ -62,8 +67,16 @@ int64_t clock_ms(void);
 void wait_signals(void);
 /* The signal mask to wait with. */
 const sigset_t *wait_mask(void);
+/*
+ * Take a signal that came meanwhile, if none could be for WAIT_RECV_MS: a wait
+ * that finds its octets, or its client, there already takes none, and in a rush
+ * all of them may.
+ */
+void wait_take_signals(int64_t now_ms);
 bool wait_leaving(void);
 bool wait_hurried(void);
+/* Is there anything that a sleep must not come before? */
+bool wait_told(void);
 /* Since the last call: did the master ask to look whether a client waits? */
 bool wait_poked(void);
 
@@ -85,5 +98,23 @@ void wait_background(struct waiting *, int fd,
  */
 enum wait_result
 wait_for(struct waiting *, enum wait_source, short events, int64_t deadline_ms);
+
+/*
+ * Wait for octets of source, a socket, and take them. WAIT_READY: *n is what
+ * recv(2) returned, with its errno, but for EAGAIN and EINTR. With nothing else
+ * to look after it may sleep in recv(2), where no signal is taken. A socket that
+ * does not block is only polled.
+ */
+enum wait_result wait_octets(struct waiting *, enum wait_source, void *buf,
+    size_t len, int64_t deadline_ms, ssize_t *n);
+
+#define WAIT_RECV_MS 250
+/*
+ * From now on recv(2) on this socket, if it blocks, waits for WAIT_RECV_MS at
+ * most; a socket that is accepted has that from its listener. 0, or -1: errno.
+ */
+int wait_limit_recv(int fd);
+/* Whether its calls block. A socket that may must have the limit. */
+int wait_let_block(int fd, bool blocks);
 
 #endif

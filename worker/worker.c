@@ -95,7 +95,7 @@ accept_from(struct worker *w, size_t listener, struct sockaddr_storage *from)
 	w->session.tls_level = w->tls[listener];
 	w->session.proxy_from = w->proxy_from[listener];
 	return accept4(w->listeners[listener], (struct sockaddr *)from, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	    SOCK_CLOEXEC);
 }
 
 /* No descriptor or no memory: come back later, and do not spin. */
@@ -140,6 +140,8 @@ idle_ms(const struct worker *w)
 {
 	int hop = hop_idle_ms(&w->hop), refused = refused_ms(&w->refused);
 
+	if (wait_told())
+		return 0;
 	if (hop == -1 || refused == -1)
 		return hop == -1 ? refused : hop;
 	return hop < refused ? hop : refused;
@@ -166,6 +168,7 @@ next_client(struct worker *w, struct sockaddr_storage *from)
 		/* Whoever wakes us how often, nobody else may be late. */
 		hop_idle(&w->hop, false);
 		refused_expire(&w->refused);
+		wait_take_signals(clock_ms());
 		n = epoll_pwait(w->epoll, &ev, 1, idle_ms(w), wait_mask());
 		if (wait_leaving())
 			return accept_any(w, from); /* its wake-up's due */

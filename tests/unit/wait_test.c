@@ -45,6 +45,25 @@ pair(int fds[2])
 	    0);
 }
 
+/* As the session's sockets are: they block, for so long at most. */
+static void
+blocking_pair(int fds[2], int limit_ms)
+{
+	struct timeval limit = { limit_ms / 1000, limit_ms % 1000 * 1000 };
+	int i;
+
+	pair(fds);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(wait_limit_recv(fds[i]), 0);
+		assert_int_equal(wait_let_block(fds[i], true), 0);
+		if (limit_ms > 0)
+			assert_int_equal(setsockopt(fds[i], SOL_SOCKET,
+					     SO_RCVTIMEO, &limit,
+					     sizeof(limit)),
+			    0);
+	}
+}
+
 /* A child that writes an octet every millisecond until it is killed. */
 static pid_t
 drip(int fd)
@@ -104,13 +123,13 @@ test_line_under_a_stream(void **state)
 	pid_t pid;
 
 	(void)state;
-	pair(fds);
+	blocking_pair(fds, 0);
 	pid = drip(fds[0]);
 	wait_init(&wt);
 	io_init(&io, &wt, fds[1]);
-	assert_int_equal(io_line(&io, start + 150, &line, &len), IO_LATE);
+	assert_int_equal(io_line(&io, start + 400, &line, &len), IO_LATE);
 	stop(pid);
-	assert_in_range(clock_ms() - start, 150, 1000);
+	assert_in_range(clock_ms() - start, 400, 1500);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -180,6 +199,122 @@ test_past_deadline(void **state)
 	    WAIT_LATE);
 	close(fds[0]);
 	close(fds[1]);
+}
+
+/* Octets that come soon, and such that come behind the limit of recv(2). */
+static void
+test_octets(void **state)
+{
+	static const unsigned pauses_ms[] = { 0, 20, 2 * WAIT_RECV_MS };
+	struct waiting wt;
+	int fds[2];
+	size_t i;
+	ssize_t n;
+	pid_t pid;
+	char c;
+
+	(void)state;
+	blocking_pair(fds, 0);
+	wait_init(&wt);
+	wait_set(&wt, WAIT_HOP, fds[1]);
+	for (i = 0; i < NITEMS(pauses_ms); i++) {
+		if ((pid = fork()) == 0) {
+			usleep(pauses_ms[i] * 1000);
+			_exit(write(fds[0], "abc" + i, 1) != 1);
+		}
+		assert_int_equal(wait_octets(&wt, WAIT_HOP, &c, 1,
+				     clock_ms() + 5000, &n),
+		    WAIT_READY);
+		assert_int_equal(n, 1);
+		assert_int_equal(c, "abc"[i]);
+		waitpid(pid, NULL, 0);
+	}
+	close(fds[0]);
+	assert_int_equal(wait_octets(&wt, WAIT_HOP, &c, 1, clock_ms() + 5000,
+			     &n),
+	    WAIT_READY);
+	assert_int_equal(n, 0);
+	close(fds[1]);
+}
+
+/* A deadline that is nearer than the limit of recv(2) is kept. */
+static void
+test_octets_near_deadline(void **state)
+{
+	int64_t start = clock_ms();
+	struct waiting wt;
+	int fds[2];
+	ssize_t n;
+	char c;
+
+	(void)state;
+	blocking_pair(fds, 8000);
+	wait_init(&wt);
+	wait_set(&wt, WAIT_CLIENT, fds[1]);
+	assert_int_equal(wait_octets(&wt, WAIT_CLIENT, &c, 1,
+			     start + WAIT_RECV_MS - 1, &n),
+	    WAIT_LATE);
+	assert_in_range(clock_ms() - start, WAIT_RECV_MS - 1, 4000);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Other work on the same line: it may end the silence, or not. */
+static int64_t
+say_something(void *arg, bool readable)
+{
+	static int calls;
+
+	(void)readable;
+	if (++calls == 1)
+		return clock_ms() + 20;
+	assert_int_equal(write(*(int *)arg, "x", 1), 1);
+	return 0;
+}
+
+static void
+look_beside(struct beside *b)
+{
+	assert_int_equal(b->fds[0].revents, POLLIN);
+	b->n = 0;
+	b->fds[0].fd = -1;
+}
+
+/* Whatever else is to be looked after does not wait for the octets. */
+static void
+test_octets_with_other_work(void **state)
+{
+	struct beside beside = { .n = 1, .look = look_beside };
+	int64_t start = clock_ms();
+	struct waiting wt;
+	int fds[2], other[2], i;
+	ssize_t n;
+	char c;
+
+	(void)state;
+	blocking_pair(fds, 8000);
+	pair(other);
+	wait_init(&wt);
+	wait_set(&wt, WAIT_CLIENT, fds[1]);
+	wait_background(&wt, -1, say_something, &fds[0]);
+	assert_int_equal(wait_octets(&wt, WAIT_CLIENT, &c, 1, start + 6000, &n),
+	    WAIT_READY);
+	assert_int_equal(n, 1);
+
+	for (i = 0; i < BESIDE_MOST; i++)
+		beside.fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	beside.fds[0].fd = other[1];
+	beside.due_ms = start + 60000;
+	wt.beside = &beside;
+	assert_int_equal(write(other[0], "x", 1), 1);
+	assert_int_equal(wait_octets(&wt, WAIT_CLIENT, &c, 1, start + 600, &n),
+	    WAIT_LATE);
+	assert_int_equal(beside.n, 0);
+	assert_in_range(clock_ms() - start, 600, 4000);
+	for (i = 0; i < 2; i++) {
+		close(fds[i]);
+		close(other[i]);
+	}
 }
 
 static void
@@ -281,6 +416,40 @@ only_inside(void)
 	return 0;
 }
 
+/* A client that never lets a wait begin does not keep the master unheard. */
+static int
+rush(void)
+{
+	int64_t start = clock_ms();
+	struct waiting wt;
+	int fds[2], told = 0;
+	ssize_t n;
+	char c;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+	CHECK(wait_limit_recv(fds[1]) == 0);
+	wait_signals();
+	wait_init(&wt);
+	wt.left = count_up;
+	wt.arg = &told;
+	wait_set(&wt, WAIT_CLIENT, fds[1]);
+	CHECK(write(fds[0], "x", 1) == 1);
+	CHECK(wait_octets(&wt, WAIT_CLIENT, &c, 1, start + 6000, &n) ==
+	    WAIT_READY);
+	kill(getpid(), SIGTERM);
+	while (!wait_leaving()) {
+		CHECK(clock_ms() - start < 5000);
+		CHECK(write(fds[0], "x", 1) == 1);
+		CHECK(wait_octets(&wt, WAIT_CLIENT, &c, 1, start + 6000, &n) ==
+		    WAIT_READY);
+	}
+	CHECK(clock_ms() - start >= WAIT_RECV_MS && told == 1);
+	kill(getpid(), SIGQUIT);
+	CHECK(wait_octets(&wt, WAIT_CLIENT, &c, 1, clock_ms() + 6000, &n) ==
+	    WAIT_HURRIED);
+	return 0;
+}
+
 static void
 test_leave(void **state)
 {
@@ -293,6 +462,13 @@ test_hurry(void **state)
 {
 	(void)state;
 	in_child(hurry);
+}
+
+static void
+test_rush(void **state)
+{
+	(void)state;
+	in_child(rush);
 }
 
 static void
@@ -318,8 +494,12 @@ main(void)
 		cmocka_unit_test(test_other_source),
 		cmocka_unit_test(test_hang_up_is_ready),
 		cmocka_unit_test(test_past_deadline),
+		cmocka_unit_test(test_octets),
+		cmocka_unit_test(test_octets_near_deadline),
+		cmocka_unit_test(test_octets_with_other_work),
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_hurry),
+		cmocka_unit_test(test_rush),
 		cmocka_unit_test(test_ignored),
 		cmocka_unit_test(test_only_inside),
 	};
