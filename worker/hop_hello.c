@@ -116,7 +116,7 @@ try_to_connect(struct hop *h)
 		hop_lose(h, "connecting: %s", strerror(error));
 }
 
-/* It is waited for its answers as wait_octets() does. */
+/* Its answers are waited for in recv(2): see wait_octets(). */
 static void
 connect_to(struct hop *h)
 {

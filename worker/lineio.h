@@ -62,6 +62,7 @@ struct lineio {
 	char in[65536];
 };
 
+/* fd is a socket; if it blocks, it has the limit of wait_limit_recv(). */
 void io_init(struct lineio *, struct waiting *, int fd);
 /* The port of an AF_INET or AF_INET6 socket address, or 0. */
 uint16_t io_port(const struct sockaddr_storage *);

@@ -20,7 +20,8 @@ struct tls_context;
 struct worker_start {
 	const struct settings *settings;
 	const struct sandbox *sandbox;
-	const int *listeners;	   /* non-blocking, listening */
+	/* Non-blocking, listening; what they accept has wait_limit_recv(). */
+	const int *listeners;
 	const enum tls_level *tls; /* of each of them */
 	const struct prefixes *const
 	    *proxy_from; /* of each; NULL in it: none */

@@ -153,8 +153,7 @@ def reload(gateway, text="new settings are in force", busy=0):
     before = len(gateway.events("reload", text=f'"{text}"'))
     old = set(gateway.workers())
     gateway.signal(signal.SIGHUP)
-    wait_until(lambda: len(gateway.events("reload", text=f'"{text}"')) > before,
-               what=text)
+    gateway.wait_for_more("reload", before, text=f'"{text}"')
     if text == "new settings are in force":
         wait_until(lambda: len(old & set(gateway.workers())) <= busy,
                    what="the end of the old workers")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import wait_until
+from proc import reload
 from proxied import PROXY, STRANGER, begin, listener, named, taking, v1
 
 
@@ -51,18 +51,14 @@ def test_a_reload_with_such_settings_changes_nothing():
         good = g.conf.read_text()
         g.conf.write_text(good.replace(f'{{"{PROXY}"}}',
                                        f'{{"{STRANGER}", "192.0.2.0/24"}}'))
-        g.signal(1)
-        wait_until(lambda: "the old settings stay in force" in g.log())
+        reload(g, "the old settings stay in force")
         assert "192.0.2.0/24 meets relay 192.0.2.7 (relay:1)" in g.log()
         with named(g) as c:
             c.in_step()
         with begin(g, v1(), STRANGER) as c:
             c.expect("closed")
         g.conf.write_text(good.replace(f'{{"{PROXY}"}}', f'{{"{STRANGER}"}}'))
-        old = set(g.workers())
-        g.signal(1)
-        wait_until(lambda: "new settings are in force" in g.log()
-                   and not old & set(g.workers()))
+        reload(g)
         with named(g, source=STRANGER) as c:
             c.in_step()
         with begin(g, v1()) as c:

@@ -129,7 +129,7 @@ test_line_under_a_stream(void **state)
 	io_init(&io, &wt, fds[1]);
 	assert_int_equal(io_line(&io, start + 400, &line, &len), IO_LATE);
 	stop(pid);
-	assert_in_range(clock_ms() - start, 400, 1500);
+	assert_in_range(clock_ms() - start, 400, 1250);
 	close(fds[0]);
 	close(fds[1]);
 }
